@@ -1,0 +1,111 @@
+//! SIMD and scalar kernels of the codec.
+//!
+//! One body per algorithm, generic over the private `Simd` trait; a level of the instruction set only binds
+//! intrinsics. The scalar level defines the result and every other level equals it bit for bit: sums run
+//! in index order, products and sums are rounded separately, and lanes hold different outputs, never
+//! parts of one sum.
+//!
+//! Layout terms used throughout: a *panel* is `k` rows of [`PANEL`] columns, stored row after row; a *tile*
+//! is `k` rows of [`TILE`] values, one from each of twelve vectors; a *strip* is the same for [`STRIP`] rows of a
+//! matrix.
+
+mod bodies;
+mod half;
+mod level;
+mod scalar;
+mod shells;
+mod simd;
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use crate::half::{f16_to_f32, f32_to_f16};
+pub use crate::level::{Level, UnsupportedLevel, active, force};
+pub use crate::shells::Kernels;
+
+/// Columns of a panel, and the unit that row buffers are padded to.
+pub const PANEL: usize = 16;
+
+/// Vectors of a tile: a multiple of the rows that any level holds in registers.
+pub const TILE: usize = 12;
+
+/// Rows of a strip.
+pub const STRIP: usize = 8;
+
+/// Magnitude from which a value rounds to infinity in f16.
+pub const F16_OVERFLOW: f32 = 65520.0;
+
+/// Entries and decision thresholds of a codebook, as the quantizing kernels read them.
+#[derive(Debug, Clone)]
+pub struct QuantTable {
+    bits: u8,
+    entries: [f32; 256],
+    /// `thresholds[k]` is the least value that gets index `k` or more; 0 is unused.
+    thresholds: [f32; 256],
+    /// Every sixteenth threshold: the first half of an 8-bit search runs in registers.
+    coarse: [f32; 16],
+}
+
+impl QuantTable {
+    /// A table of `2^bits` ascending `entries`, with `thresholds[k]` the least value of index `k` or more
+    /// (`thresholds[0]` is not looked at).
+    ///
+    /// # Panics
+    /// Unless `bits` is 2, 4 or 8 and both slices have `2^bits` values.
+    pub fn new(bits: u8, entries: &[f32], thresholds: &[f32]) -> Self {
+        assert!(matches!(bits, 2 | 4 | 8), "bits must be 2, 4 or 8");
+        let levels = 1 << bits;
+        assert!(
+            entries.len() == levels && thresholds.len() == levels,
+            "one entry and threshold a level"
+        );
+        let mut table = Self {
+            bits,
+            entries: [0.0; 256],
+            thresholds: [f32::INFINITY; 256],
+            coarse: [f32::INFINITY; 16],
+        };
+        table.entries[..levels].copy_from_slice(entries);
+        table.thresholds[..levels].copy_from_slice(thresholds);
+        for (coarse, threshold) in table
+            .coarse
+            .iter_mut()
+            .zip(table.thresholds.iter().step_by(16))
+        {
+            *coarse = *threshold;
+        }
+        table
+    }
+
+    /// Bits of an index.
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// Lookups read without a bounds check, so an index must be one of the table's.
+    fn check(&self, indices: &[u8]) {
+        let mask = ((1_u16 << self.bits) - 1) as u8;
+        assert!(
+            indices.iter().fold(0, |all, index| all | index) <= mask,
+            "index outside the table"
+        );
+    }
+}
+
+/// Rounds a length up to whole panels.
+pub const fn padded(len: usize) -> usize {
+    len.next_multiple_of(PANEL)
+}
+
+/// Bound on the distance between the strict and the fused sum of `k` products of `x` with a row whose
+/// Euclidean length is at most 1.000001, where `norm` is the Euclidean length of `x`.
+///
+/// A strict sum errs by at most `(k + 1) u S` and a fused one by `k u S` to first order, with `u = 2^-53` and `S`
+/// the sum of the products' magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, section
+/// 3.1), which is at most the product of the two lengths (Cauchy-Schwarz). The factor covers higher orders
+/// and the rounding of `norm`; the last term covers underflow.
+pub fn fused_error(k: usize, norm: f64) -> f64 {
+    1.01 * (2 * k + 2) as f64 * (f64::EPSILON / 2.0) * norm + 1e-290
+}
