@@ -1,0 +1,118 @@
+//! The orthogonal matrix that is applied before quantizing.
+
+use crate::config::check_dimension;
+use crate::gaussian::Gaussian;
+use crate::householder::{PanelMatrix, orthogonal};
+use crate::{Control, Error, rotation_cache};
+use std::sync::Arc;
+use tinyquant_kernels::{PANEL, padded};
+
+/// A random orthogonal matrix `M`: the orthogonal factor, with positive diagonal of `R`, of a Gaussian matrix
+/// drawn from the seed. Its bits are the same on every machine.
+///
+/// The matrix is kept twice, once for each direction, as panels of columns: `2 * 8 * dimension^2` bytes.
+pub struct Rotation {
+    seed: u64,
+    dimension: usize,
+    /// Panels of `M'`: column `i` gives component `i` of `M x`.
+    forward: Vec<f64>,
+    /// Panels of `M`: column `j` gives component `j` of `M' y`.
+    inverse: Vec<f64>,
+}
+
+impl Rotation {
+    /// The matrix of a seed and a dimension, shared by the whole process: it is built on first use and kept
+    /// in a cache of 256 MB, or of the newest matrix if that is larger. Building takes time proportional to
+    /// `dimension^3`; a second caller waits for the first.
+    ///
+    /// # Errors
+    /// `InvalidDimension`, `DimensionTooLarge`, or `Cancelled` while building or waiting.
+    pub fn shared(seed: u64, dimension: usize, control: &Control) -> Result<Arc<Self>, Error> {
+        check_dimension(dimension)?;
+        rotation_cache::get_or_build(seed, dimension, control)
+    }
+
+    pub(crate) fn build(seed: u64, dimension: usize, control: &Control) -> Result<Self, Error> {
+        let mut matrix = PanelMatrix::zero(dimension);
+        let mut gaussian = Gaussian::new(seed);
+        for row in 0..dimension {
+            control.check()?;
+            for column in 0..dimension {
+                *matrix.at(row, column) = gaussian.sample();
+            }
+        }
+        let q = orthogonal(matrix, control)?;
+        let inverse = without_padding_rows(q);
+        let forward = transposed(&inverse, dimension);
+        Ok(Self {
+            seed,
+            dimension,
+            forward,
+            inverse,
+        })
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Rows and columns of the matrix.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// A copy of the matrix, row-major, `dimension * dimension` values.
+    pub fn to_row_major(&self) -> Vec<f64> {
+        let d = self.dimension;
+        let mut matrix = Vec::with_capacity(d * d);
+        for i in 0..d {
+            for panel in self.inverse.chunks_exact(d * PANEL) {
+                let columns = PANEL.min(d * (i + 1) - matrix.len());
+                matrix.extend_from_slice(&panel[i * PANEL..][..columns]);
+            }
+        }
+        matrix
+    }
+
+    pub(crate) fn forward(&self) -> &[f64] {
+        &self.forward
+    }
+
+    pub(crate) fn inverse(&self) -> &[f64] {
+        &self.inverse
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        Self::bytes_of(self.dimension)
+    }
+
+    fn bytes_of(dimension: usize) -> usize {
+        2 * size_of::<f64>() * dimension * padded(dimension)
+    }
+}
+
+/// Cuts the panels to the matrix's own rows.
+fn without_padding_rows(mut q: PanelMatrix) -> Vec<f64> {
+    let (from, to) = (q.rows * PANEL, q.size * PANEL);
+    let count = q.data.len() / from;
+    for panel in 0..count {
+        q.data
+            .copy_within(panel * from..panel * from + to, panel * to);
+    }
+    q.data.truncate(count * to);
+    q.data
+}
+
+/// Panels of the transposed matrix.
+fn transposed(panels: &[f64], size: usize) -> Vec<f64> {
+    let mut out = vec![0.0; panels.len()];
+    for (p, panel) in panels.chunks_exact(size * PANEL).enumerate() {
+        for (i, row) in panel.as_chunks::<PANEL>().0.iter().enumerate() {
+            for (c, value) in row.iter().enumerate().take(size - p * PANEL) {
+                out[(i / PANEL * size + p * PANEL + c) * PANEL + i % PANEL] = *value;
+            }
+        }
+    }
+    out
+}
