@@ -1,6 +1,7 @@
 //! Configuration hashes, codebooks, records and decoded vectors against TinyQuant 1.1.0.
 
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 use tinyquant_codec::{
     Codebook, CodecConfig, CompressedVector, Control, ErrorCode, TrainMethod, compress,
     compress_batch, decompress, decompress_batch,
@@ -244,30 +245,38 @@ fn odd_dimensions() {
     }
 }
 
+/// A file of the test data outside the project, by the end of its name, and the folder it is in.
+fn find(dir: &Path, suffix: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(dir).ok()?;
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.to_string_lossy().ends_with(suffix))
+}
+
 /// The 335 real embeddings of 1536 dimensions, read where they lie: they are not part of the project.
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+fn real_embeddings() -> Option<(Vec<f32>, PathBuf)> {
+    let found = golden::data_dir()
+        .and_then(|dir| Some((golden::npy_f32s(&find(&dir, "-335x1536.npy")?), dir)));
+    if found.is_none() {
+        eprintln!("SKIPPED: the 335 embeddings are absent; set TINYQUANT_DATA to their folder");
+    }
+    found
+}
+
 #[test]
-fn real_embeddings() {
-    let Some(dir) = golden::data_dir() else {
-        eprintln!("SKIPPED: no folder of test data; set TINYQUANT_DATA");
+fn records_of_real_embeddings() {
+    let Some((vectors, dir)) = real_embeddings() else {
         return;
-    };
-    let find = |dir: &std::path::Path, suffix: &str| {
-        let entries = std::fs::read_dir(dir).ok()?;
-        entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.to_string_lossy().ends_with(suffix))
     };
     let digests = dir.parent().and_then(|parent| {
-        let folders = std::fs::read_dir(parent.join("reference/tinyquant")).ok()?;
-        folders
-            .filter_map(|folder| find(&folder.ok()?.path(), "all335_digests.json"))
-            .next()
+        let mut folders = std::fs::read_dir(parent.join("reference/tinyquant")).ok()?;
+        folders.find_map(|folder| find(&folder.ok()?.path(), "all335_digests.json"))
     });
-    let (Some(npy), Some(digests)) = (find(&dir, "-335x1536.npy"), digests) else {
-        eprintln!("SKIPPED: the 335 embeddings or their digests are absent");
+    let Some(digests) = digests else {
+        eprintln!("SKIPPED: the digests of the 335 records are absent");
         return;
     };
-    let vectors = golden::npy_f32s(&npy);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(2)
         .build()
@@ -300,5 +309,56 @@ fn real_embeddings() {
             case["to_bytes_sha256"].as_str().unwrap(),
             "{case}"
         );
+    }
+}
+
+/// Mean squared error and recall@5 of the levels trained by Lloyd's method, per bit width.
+#[test]
+fn lloyd_max_on_real_embeddings() {
+    let Some((vectors, _)) = real_embeddings() else {
+        return;
+    };
+    let control = Control::default();
+    let top5 = |rows: &[f32], query: &[f32]| {
+        let dot = |a: &[f32], b: &[f32]| {
+            a.iter()
+                .zip(b)
+                .map(|(x, y)| f64::from(*x) * f64::from(*y))
+                .sum::<f64>()
+        };
+        let score = |row: &[f32]| dot(row, query) / dot(row, row).sqrt();
+        let mut scored: Vec<_> = rows.chunks(1536).map(score).enumerate().collect();
+        scored.sort_by(|a, b| b.1.total_cmp(&a.1));
+        scored[..5].iter().map(|(row, _)| *row).collect::<Vec<_>>()
+    };
+    for (bits, most_error, least_recall) in [
+        (2, 7.65e-5, 0.935),
+        (4, 6.25e-6, 0.975),
+        (8, 1.35e-7, 0.993),
+    ] {
+        let config = CodecConfig::new(bits, 42, 1536, false).unwrap();
+        let codebook = Codebook::train(&vectors, &config, TrainMethod::LloydMax, &control).unwrap();
+        let batch = compress_batch(&vectors, &config, &codebook, None, &control).unwrap();
+        let decoded = decompress_batch(&batch, &config, &codebook, None, &control).unwrap();
+        let error = vectors
+            .iter()
+            .zip(&decoded)
+            .map(|(a, b)| f64::from(a - b).powi(2))
+            .sum::<f64>()
+            / vectors.len() as f64;
+        let found: usize = vectors
+            .chunks(1536)
+            .map(|query| {
+                let exact = top5(&vectors, query);
+                top5(&decoded, query)
+                    .iter()
+                    .filter(|row| exact.contains(row))
+                    .count()
+            })
+            .sum();
+        let recall = found as f64 / (335.0 * 5.0);
+        eprintln!("{bits} bits: MSE {error:.3e}, recall@5 {recall:.4}");
+        assert!(error <= most_error, "{bits} bits: MSE {error:e}");
+        assert!(recall >= least_recall, "{bits} bits: recall@5 {recall}");
     }
 }

@@ -203,7 +203,7 @@ impl Kernels {
                 panels.as_ptr(),
                 count,
                 out.as_mut_ptr(),
-            )
+            );
         }
     }
 
@@ -339,7 +339,7 @@ impl Kernels {
                 blocks.as_ptr(),
                 count,
                 out.as_mut_ptr(),
-            )
+            );
         }
     }
 }
