@@ -1,0 +1,41 @@
+//! Node-API addon over the codec, the corpora and the brute-force search.
+//!
+//! It converts values, schedules work on a pool of its own and maps errors; it computes nothing and
+//! chooses nothing. Only the TypeScript facade of this package calls it. Loading it registers functions
+//! and starts nothing.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(
+    test,
+    allow(dead_code, reason = "napi registers nothing in test builds")
+)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "napi hands over converted arguments by value"
+)]
+#![allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "JavaScript values borrow their environment"
+)]
+
+mod batch;
+mod brute_force;
+mod codebook;
+mod codec;
+mod config;
+mod corpus;
+mod entry;
+mod error;
+mod info;
+mod job;
+mod memory;
+mod number;
+mod pool;
+mod progress;
+mod record;
+mod rotation;
