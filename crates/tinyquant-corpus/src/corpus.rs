@@ -2,11 +2,12 @@
 
 use crate::rows::Row;
 use crate::{CompressionPolicy, CorpusEvent, Error, Rows, Timestamp, VectorEntry};
+use rayon::ThreadPool;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tinyquant_codec::{
-    Codebook, CodecConfig, CompressedVector, Control, compress, compress_batch, decompress_records,
-    narrow_f16, widen_f16,
+    Codebook, CodecConfig, CompressedVector, Control, compress, compress_batch, decompress,
+    decompress_records, narrow_f16, widen_f16,
 };
 
 /// Slots that removed vectors leave behind are swept once there are more of them than vectors, but not
@@ -128,7 +129,8 @@ impl Corpus {
     }
 
     /// Inserts all rows, in order, or none of them, and notes one event (none if there are no rows).
-    /// `metadata` has one item for each row, or is empty.
+    /// `metadata` has one item for each row, or is empty. The codec works on the threads of `pool`, or without
+    /// one on the caller's.
     ///
     /// Complexity: one pass over the components to check them, then that of the codec's batch.
     ///
@@ -142,6 +144,7 @@ impl Corpus {
         rows: &Rows<'_, S>,
         metadata: &[Option<impl AsRef<str>>],
         inserted_at: Timestamp,
+        pool: Option<&ThreadPool>,
     ) -> Result<Vec<VectorEntry>, Error> {
         if !metadata.is_empty() && metadata.len() != rows.len() {
             let reason = format!(
@@ -162,7 +165,7 @@ impl Corpus {
             }
             row.check_finite()?;
         }
-        let records = self.encode(rows.values())?;
+        let records = self.encode(rows.values(), pool)?;
         let texts = metadata.iter().map(|text| text.as_ref().map(AsRef::as_ref));
         let texts = texts.chain(std::iter::repeat(None));
         let entries: Vec<_> = rows
@@ -220,19 +223,27 @@ impl Corpus {
     /// # Errors
     /// `UnknownVectorId`, or what the codec says about the record.
     pub fn decompress(&self, id: &str) -> Result<Vec<f32>, Error> {
-        self.decode(&[self.get(id)?])
+        let entry = self.get(id)?;
+        if self.policy.requires_codec() {
+            return Ok(decompress(&entry.record, &self.config, &self.codebook)?);
+        }
+        self.decode(&[entry], None)
     }
 
     /// The components of several vectors, one vector after another. No event.
     ///
     /// # Errors
     /// `UnknownVectorId` for the first id that is unknown, or what the codec says about a record.
-    pub fn decompress_many<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<f32>, Error> {
+    pub fn decompress_many<S: AsRef<str>>(
+        &self,
+        ids: &[S],
+        pool: Option<&ThreadPool>,
+    ) -> Result<Vec<f32>, Error> {
         let entries = ids
             .iter()
             .map(|id| self.get(id.as_ref()))
             .collect::<Result<Vec<_>, _>>()?;
-        self.decode(&entries)
+        self.decode(&entries, pool)
     }
 
     /// The components of all vectors, one vector after another, in insertion order. Notes one event,
@@ -240,13 +251,17 @@ impl Corpus {
     ///
     /// # Errors
     /// What the codec says about a record; no event then.
-    pub fn decompress_all(&mut self, now: Timestamp) -> Result<Vec<f32>, Error> {
+    pub fn decompress_all(
+        &mut self,
+        now: Timestamp,
+        pool: Option<&ThreadPool>,
+    ) -> Result<Vec<f32>, Error> {
         if self.is_empty() {
             return Ok(Vec::new());
         }
         let entries: Vec<_> = self.entries().collect();
         let vector_count = entries.len();
-        let values = self.decode(&entries)?;
+        let values = self.decode(&entries, pool)?;
         let corpus_id = Arc::clone(&self.id);
         self.events.push(CorpusEvent::Decompressed {
             corpus_id,
@@ -270,13 +285,17 @@ impl Corpus {
     }
 
     /// Records of whole rows of finite values, as the policy stores them.
-    fn encode(&self, values: &[f32]) -> Result<Vec<Arc<CompressedVector>>, Error> {
+    fn encode(
+        &self,
+        values: &[f32],
+        pool: Option<&ThreadPool>,
+    ) -> Result<Vec<Arc<CompressedVector>>, Error> {
         if self.policy.requires_codec() {
             let batch = compress_batch(
                 values,
                 &self.config,
                 &self.codebook,
-                None,
+                pool,
                 &Control::default(),
             )?;
             return Ok((0..batch.len())
@@ -312,7 +331,11 @@ impl Corpus {
         Ok(Arc::new(record))
     }
 
-    fn decode(&self, entries: &[&VectorEntry]) -> Result<Vec<f32>, Error> {
+    fn decode(
+        &self,
+        entries: &[&VectorEntry],
+        pool: Option<&ThreadPool>,
+    ) -> Result<Vec<f32>, Error> {
         match self.policy {
             CompressionPolicy::Compress => {
                 let records: Vec<_> = entries.iter().map(|entry| entry.record.as_ref()).collect();
@@ -321,7 +344,7 @@ impl Corpus {
                     &records,
                     &self.config,
                     &self.codebook,
-                    None,
+                    pool,
                     &control,
                 )?)
             }

@@ -102,7 +102,7 @@ fn corpora_decompress_to_the_recorded_values() {
     for (name, case, mut corpus) in recorded_corpora() {
         corpus.drain_events();
         // TinyQuant sorts by id here; this corpus keeps its insertion order.
-        let all = corpus.decompress_all(NOW).unwrap();
+        let all = corpus.decompress_all(NOW, None).unwrap();
         let noted = events(&mut corpus);
         assert_eq!(
             &noted,
@@ -224,7 +224,7 @@ fn an_empty_corpus_decompresses_to_nothing() {
     let (config, codebook) = codec();
     let mut corpus = Corpus::new("", config, codebook, CompressionPolicy::Compress, None, NOW);
     corpus.drain_events();
-    assert_eq!(corpus.decompress_all(NOW).unwrap(), [0.0_f32; 0]);
+    assert_eq!(corpus.decompress_all(NOW, None).unwrap(), [0.0_f32; 0]);
     assert_eq!(
         corpus.drain_events().len(),
         recorded["empty_decompress_all"]["events"]

@@ -82,8 +82,12 @@ fn insert_batch(corpus: &mut Corpus, batch: &[(String, Vec<f32>)]) -> Option<Err
         .iter()
         .map(|id| (id.len() % 2 == 0).then_some(*id))
         .collect();
-    let inserted =
-        corpus.insert_batch(&Rows::new(&ids, &values, &lengths).unwrap(), &metadata, NOW);
+    let inserted = corpus.insert_batch(
+        &Rows::new(&ids, &values, &lengths).unwrap(),
+        &metadata,
+        NOW,
+        None,
+    );
     if let Ok(entries) = &inserted {
         assert!(
             entries
@@ -152,7 +156,7 @@ proptest! {
                 }
                 Step::DecompressAll => {
                     let expected: Vec<f32> = model.iter().flat_map(|(_, vector)| vector.clone()).collect();
-                    prop_assert_eq!(corpus.decompress_all(NOW).unwrap(), expected);
+                    prop_assert_eq!(corpus.decompress_all(NOW, None).unwrap(), expected);
                     if !model.is_empty() {
                         events.push(format!("CorpusDecompressed {}", model.len()));
                     }
@@ -170,7 +174,7 @@ proptest! {
         prop_assert_eq!(drained, events);
         let ids: Vec<_> = model.iter().rev().map(|(id, _)| id.clone()).collect();
         let expected: Vec<f32> = model.iter().rev().flat_map(|(_, vector)| vector.clone()).collect();
-        prop_assert_eq!(corpus.decompress_many(&ids).unwrap(), expected);
+        prop_assert_eq!(corpus.decompress_many(&ids, None).unwrap(), expected);
         for id in ids {
             corpus.remove(&id);
         }

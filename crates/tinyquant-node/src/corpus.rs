@@ -5,7 +5,7 @@ use crate::config::NativeConfig;
 use crate::entry::{NativeEntry, NativeEvent};
 use crate::error::{Failure, guard};
 use crate::memory::External;
-use crate::number;
+use crate::{number, pool};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, ObjectFinalize};
 use napi_derive::napi;
@@ -72,9 +72,9 @@ impl NativeCorpus {
         guard(env, || {
             let rows = Rows::new(&ids, vectors, lengths)?;
             let inserted_at = number::timestamp(inserted_at_ms, "insertedAt")?;
-            let entries = self
-                .inner
-                .insert_batch(&rows, &metadata_json, inserted_at)?;
+            let entries =
+                self.inner
+                    .insert_batch(&rows, &metadata_json, inserted_at, pool::idle_pool()?)?;
             self.external.set(env, self.inner.heap_bytes());
             Ok(entries.into_iter().map(NativeEntry::from).collect())
         })
@@ -160,7 +160,9 @@ impl NativeCorpus {
     /// The components of several vectors, one vector after another.
     #[napi]
     pub fn decompress_many(&self, env: Env, ids: Vec<String>) -> napi::Result<Float32Array> {
-        guard(env, || Ok(self.inner.decompress_many(&ids)?.into()))
+        guard(env, || {
+            Ok(self.inner.decompress_many(&ids, pool::idle_pool()?)?.into())
+        })
     }
 
     /// The components of all vectors, one vector after another, in insertion order.
@@ -168,7 +170,7 @@ impl NativeCorpus {
     pub fn decompress_all(&mut self, env: Env, now_ms: f64) -> napi::Result<Float32Array> {
         guard(env, || {
             let now = number::timestamp(now_ms, "now")?;
-            Ok(self.inner.decompress_all(now)?.into())
+            Ok(self.inner.decompress_all(now, pool::idle_pool()?)?.into())
         })
     }
 
