@@ -1,0 +1,37 @@
+// Checks which workspace crates each crate reaches through its normal dependencies.
+import { capture, main, Stop } from './lib.mjs';
+
+/** What a crate may reach. Only the benches, which nothing depends on, use tinyquant-testkit outside tests. */
+const ALLOWED = {
+  'tinyquant-kernels': [],
+  'tinyquant-codec': ['tinyquant-kernels'],
+  'tinyquant-corpus': ['tinyquant-codec', 'tinyquant-kernels'],
+  'tinyquant-node': ['tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels'],
+  'tinyquant-testkit': ['tinyquant-codec', 'tinyquant-kernels'],
+  'tinyquant-bench': ['tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels', 'tinyquant-testkit'],
+};
+
+await main(() => {
+  const metadata = capture('cargo', ['metadata', '--no-deps', '--format-version', '1']);
+  if (metadata === null) throw new Stop('cargo metadata failed');
+  const members = JSON.parse(metadata).packages.map((member) => member.name);
+
+  const problems = [];
+  for (const name of members) {
+    const allowed = ALLOWED[name];
+    if (allowed === undefined) {
+      problems.push(`${name} has no rule in scripts/check-crates.mjs`);
+      continue;
+    }
+    const tree = capture('cargo', ['tree', '-e', 'normal', '--prefix', 'none', '--format', '{p}', '-p', name]);
+    if (tree === null) throw new Stop(`cargo tree failed for ${name}`);
+    const reached = new Set(tree.split('\n').map((line) => line.split(' ')[0]));
+    for (const other of members) {
+      if (other !== name && reached.has(other) && !allowed.includes(other)) {
+        problems.push(`${name} must not depend on ${other}`);
+      }
+    }
+  }
+  if (problems.length > 0) throw new Stop(problems.join('\n'));
+  console.log(`${members.length} crates keep to their dependencies`);
+});

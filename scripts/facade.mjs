@@ -1,0 +1,80 @@
+// Builds ts/ into dist/, with the ESM shims and typings of every entry point.
+//
+// The package is one CommonJS instance: index.mjs and dist/*.mjs re-export it by name, and the typings of
+// the subpaths re-export those of the root, so that classes stay equal whichever way they are imported.
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, Stop, tool } from './lib.mjs';
+
+const MARK = '// Written by `npm run build` from ts/.\n';
+
+/** Names that a rolled-up declaration file exports, split into values and types. */
+async function exportsOf(file, text) {
+  const { default: ts } = await import('typescript');
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest);
+  const typeNames = new Set();
+  const exported = [];
+  for (const statement of source.statements) {
+    if (ts.isImportDeclaration(statement)) {
+      throw new Stop(`${file} imports ${statement.moduleSpecifier.text}: public typings stand alone`);
+    }
+    if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) {
+      typeNames.add(statement.name.text);
+    }
+    if (ts.isExportDeclaration(statement)) exported.push(...statement.exportClause.elements);
+  }
+  const names = { values: [], types: [] };
+  for (const element of exported) {
+    const local = (element.propertyName ?? element.name).text;
+    names[element.isTypeOnly || typeNames.has(local) ? 'types' : 'values'].push(element.name.text);
+  }
+  names.values.sort();
+  names.types.sort();
+  return names;
+}
+
+const list = (names) => `{\n${names.map((name) => `  ${name},\n`).join('')}}`;
+
+/** Text of each committed file of the public face, as ts/ now gives it. */
+async function build() {
+  const dist = join(root, 'dist');
+  rmSync(dist, { recursive: true, force: true });
+  if (!tool('tsdown', ['--logLevel', 'error'])) throw new Stop('The facade did not build: see the messages above');
+
+  const types = join(dist, 'types');
+  const rolledUp = readFileSync(join(types, 'index.d.ts'), 'utf8');
+  const face = await exportsOf('index.d.ts', rolledUp);
+  for (const file of readdirSync(types).filter((name) => name.endsWith('.d.ts') && name !== 'index.d.ts')) {
+    const entry = file.slice(0, -'.d.ts'.length);
+    const names = await exportsOf(file, readFileSync(join(types, file), 'utf8'));
+    const foreign = [...names.values, ...names.types].filter((n) => ![...face.values, ...face.types].includes(n));
+    if (foreign.length > 0) throw new Stop(`tinyquant/${entry} exports what tinyquant does not: ${foreign.join(', ')}`);
+    const all = [...names.values, ...names.types.map((name) => `type ${name}`)];
+    writeFileSync(join(dist, file), `${MARK}export ${list(all)} from '../index.js';\n`);
+    writeFileSync(join(dist, `${entry}.d.mts`), `${MARK}export * from './${entry}.js';\n`);
+    writeFileSync(join(dist, `${entry}.mjs`), `${MARK}export ${list(names.values)} from './${entry}.js';\n`);
+  }
+  rmSync(types, { recursive: true });
+
+  return {
+    'index.js': "module.exports = require('./dist/index.js');\n",
+    'index.mjs': `${MARK}export ${list(face.values)} from './index.js';\n`,
+    'index.d.ts': MARK + rolledUp,
+    'index.d.mts': `${MARK}export * from './index.js';\n`,
+  };
+}
+
+/** Builds dist/ and returns the committed files that differ from what ts/ gives. */
+export async function checkFacade() {
+  const files = Object.entries(await build());
+  return files.filter(([name, text]) => !existsSync(join(root, name)) || read(name) !== text).map(([name]) => name);
+}
+
+/** Builds dist/ and writes the committed files where they differ. */
+export async function buildFacade() {
+  for (const [name, text] of Object.entries(await build())) {
+    if (!existsSync(join(root, name)) || read(name) !== text) writeFileSync(join(root, name), text);
+  }
+}
+
+const read = (name) => readFileSync(join(root, name), 'utf8').replaceAll('\r\n', '\n');

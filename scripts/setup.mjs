@@ -1,0 +1,72 @@
+// Everything a fresh clone needs before it can run: checks the tools, installs the locked packages, builds.
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildFacade } from './facade.mjs';
+import { capture, root, run, Stop, tool } from './lib.mjs';
+
+const NODE = '20.19.0';
+const RUST = '1.89.0';
+
+function older(version, floor) {
+  const parts = (text) => text.split('.').map((part) => Number.parseInt(part, 10));
+  const [left, right] = [parts(version), parts(floor)];
+  const at = [0, 1, 2].find((i) => left[i] !== right[i]);
+  return at !== undefined && left[at] < right[at];
+}
+
+/** Fails with one message that names everything missing and how to get it. */
+export function checkTools() {
+  const missing = [];
+  if (older(process.versions.node, NODE)) {
+    missing.push(`Node ${NODE} or newer (this is ${process.versions.node}): https://nodejs.org/en/download`);
+  }
+  for (const name of ['cargo', 'rustc']) {
+    const version = capture(name, ['--version'])?.match(/\d+\.\d+\.\d+/)?.[0];
+    if (version === undefined) {
+      missing.push(`${name} ${RUST} or newer (not found on PATH): install Rust from https://rustup.rs`);
+    } else if (older(version, RUST)) {
+      missing.push(`${name} ${RUST} or newer (this is ${version}): run rustup update stable`);
+    }
+  }
+  if (missing.length > 0) throw new Stop(`tinyquant cannot be built here. Missing:\n  - ${missing.join('\n  - ')}`);
+}
+
+/** Installs the locked packages unless that was done since the lock file last changed. */
+export function installPackages() {
+  const lock = join(root, 'package-lock.json');
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  console.log('Installing the locked packages (npm ci)');
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  // Under npm its own script is known; without it, Windows finds npm.cmd only through a shell.
+  const npm = process.env.npm_execpath;
+  const done = npm?.endsWith('.js')
+    ? run(process.execPath, [npm, ...args])
+    : run('npm', args, { shell: process.platform === 'win32' });
+  if (!done) throw new Stop('npm ci failed: see its message above');
+}
+
+/** Builds native/tinyquant.<triple>.node with its loader and typings; cargo skips what is up to date. */
+export function buildAddon(profile) {
+  const done = tool(
+    '@napi-rs/cli',
+    [
+      ...['build', '--platform', '--profile', profile],
+      ...['--manifest-path', 'crates/tinyquant-node/Cargo.toml'],
+      ...['--output-dir', 'native', '--js', 'binding.cjs', '--dts', 'binding.d.cts', '--no-const-enum'],
+    ],
+    { command: 'napi' },
+  );
+  if (!done) throw new Stop('The addon did not build: see the compiler output above');
+}
+
+/**
+ * Makes the package in this folder usable.
+ * `profile` is the cargo profile of the addon: `ci` builds quickly, `release` is what users get.
+ */
+export async function setup({ profile = 'ci' } = {}) {
+  checkTools();
+  installPackages();
+  buildAddon(profile);
+  await buildFacade();
+}

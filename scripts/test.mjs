@@ -1,0 +1,112 @@
+// npm test [-- STEP...]: every check of the repository, or the named steps. All run even when one fails;
+// the last line counts them.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkFacade } from './facade.mjs';
+import { capture, root, run, Stop, tool } from './lib.mjs';
+import { buildAddon, checkTools, installPackages } from './setup.mjs';
+
+// Optimised without link-time optimisation; one profile, so that everything shares one set of dependencies.
+const PROFILE = ['--profile', 'ci'];
+const cargo = (...args) => run('cargo', args);
+const script = (name) => run(process.execPath, [join(root, 'scripts', name)]);
+
+/** What a cargo subcommand from a rustup component needs, or null where it is there. */
+const component = (name, command) =>
+  capture('cargo', [command, '--version']) === null
+    ? { reason: `cargo ${command} is missing`, install: `rustup component add ${name}` }
+    : null;
+
+async function build() {
+  buildAddon('ci');
+  const stale = await checkFacade();
+  if (stale.length > 0) throw new Stop(`Not as ts/ gives them: ${stale.join(', ')}. Run npm run build and review them`);
+  return true;
+}
+
+const STEPS = [
+  {
+    name: 'fmt',
+    title: 'Rust formatting',
+    needs: () => component('rustfmt', 'fmt'),
+    run: () => cargo('fmt', '--all', '--check'),
+  },
+  {
+    name: 'clippy',
+    title: 'Rust lints',
+    needs: () => component('clippy', 'clippy'),
+    run: () => cargo('clippy', '--workspace', '--all-targets', ...PROFILE, '--', '-D', 'warnings'),
+  },
+  { name: 'cargo-test', title: 'Rust tests', run: () => cargo('test', '--workspace', '--no-fail-fast', ...PROFILE) },
+  { name: 'crates', title: 'Dependencies between crates', run: () => script('check-crates.mjs') },
+  {
+    name: 'doc',
+    title: 'Rust documentation',
+    run: () => run('cargo', ['doc', '--workspace', '--no-deps', ...PROFILE], { env: { RUSTDOCFLAGS: '-D warnings' } }),
+  },
+  {
+    name: 'biome',
+    title: 'TypeScript lints and formatting',
+    run: () => tool('@biomejs/biome', ['ci', '--error-on-warnings'], { command: 'biome' }),
+  },
+  { name: 'lengths', title: 'File lengths', run: () => script('check-lengths.mjs') },
+  { name: 'build', title: 'Addon, facade and its committed typings', run: build },
+  { name: 'types', title: 'Type check', run: () => tool('typescript', [], { command: 'tsc' }) },
+  { name: 'vitest', title: 'Tests of the package and of the README', run: () => tool('vitest', ['run']) },
+  { name: 'publint', title: 'Package manifest', run: () => tool('publint', ['--strict']) },
+  {
+    name: 'attw',
+    title: 'Typings as each module system resolves them',
+    run: () => tool('@arethetypeswrong/cli', ['--pack', '.', '--profile', 'node16'], { command: 'attw' }),
+  },
+];
+
+/** Runs one step and returns 'passed', 'failed' or 'skipped'. */
+async function runStep(step) {
+  console.log(`\n=== ${step.name}: ${step.title}`);
+  const missing = step.needs?.() ?? null;
+  if (missing !== null) {
+    // A continuous integration machine installs what it needs; elsewhere the user may choose not to.
+    const failed = process.env.CI === 'true';
+    console.log(`${failed ? 'FAILED' : 'SKIPPED'}: ${missing.reason}; install with: ${missing.install}`);
+    return failed ? 'failed' : 'skipped';
+  }
+  try {
+    return (await step.run()) ? 'passed' : 'failed';
+  } catch (error) {
+    console.error(error instanceof Stop ? error.message : error);
+    return 'failed';
+  }
+}
+
+const named = process.argv.slice(2);
+const unknown = named.filter((name) => !STEPS.some((step) => step.name === name));
+const results = [];
+try {
+  if (unknown.length > 0) {
+    throw new Stop(`Unknown step ${unknown.join(', ')}; there are ${STEPS.map((step) => step.name).join(', ')}`);
+  }
+  checkTools();
+  installPackages();
+  // Tests on large data read it from here and say so where it is absent.
+  const data = join(root, '..', 'shared', 'data');
+  if (process.env.TINYQUANT_DATA === undefined && existsSync(data)) process.env.TINYQUANT_DATA = data;
+
+  for (const step of STEPS.filter((each) => named.length === 0 || named.includes(each.name))) {
+    const start = performance.now();
+    const outcome = await runStep(step);
+    results.push({ name: step.name, outcome, seconds: (performance.now() - start) / 1000 });
+  }
+} catch (error) {
+  console.error(error instanceof Stop ? error.message : error);
+  results.push({ name: 'set-up', outcome: 'failed', seconds: 0 });
+}
+
+console.log('\n=== Summary');
+for (const { name, outcome, seconds } of results) {
+  console.log(`${outcome.padEnd(8)} ${name.padEnd(12)} ${seconds.toFixed(1).padStart(7)} s`);
+}
+const count = (outcome) => results.filter((result) => result.outcome === outcome).length;
+const skipped = count('skipped') > 0 ? `, ${count('skipped')} skipped` : '';
+process.exitCode = count('failed') > 0 ? 1 : 0;
+console.log(`${count('passed')} passed, ${count('failed')} failed${skipped}`);
