@@ -15,7 +15,17 @@ const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 /** Medians in milliseconds of the Rust program, by dimension. */
 function rust() {
   const profile = test ? ['--profile', 'ci'] : [];
-  const args = ['bench', '-q', '-p', 'tinyquant-bench', '--bench', 'batch', ...profile, '--', ...(test ? ['--test'] : [])];
+  const args = [
+    'bench',
+    '-q',
+    '-p',
+    'tinyquant-bench',
+    '--bench',
+    'batch',
+    ...profile,
+    '--',
+    ...(test ? ['--test'] : []),
+  ];
   const result = spawnSync('cargo', args, { cwd: fileURLToPath(new URL('../..', import.meta.url)), encoding: 'utf8' });
   if (result.status !== 0) throw new Error(result.stderr);
   return JSON.parse(result.stdout.trim().split('\n').at(-1));
@@ -62,11 +72,18 @@ for (const dimension of [384, 768, 1536]) {
     const added = (ours / base - 1) * 100;
     results.push({ dimension, call: name, rust_ms: base, node_ms: ours, added_percent: added });
     const label = `D=${dimension} ${name}`.padEnd(50);
-    console.log(`${label} ${base.toFixed(2).padStart(8)} ${ours.toFixed(2).padStart(8)} ${added.toFixed(1).padStart(5)}%`);
+    console.log(
+      `${label} ${base.toFixed(2).padStart(8)} ${ours.toFixed(2).padStart(8)} ${added.toFixed(1).padStart(5)}%`,
+    );
   }
 }
 const at = process.argv.indexOf('--record');
 if (at > 0) {
-  const record = { command: 'node benches/node/overhead.bench.mjs', cpu: cpus()[0]?.model, threads: cpus().length, results };
+  const record = {
+    command: 'node benches/node/overhead.bench.mjs',
+    cpu: cpus()[0]?.model,
+    threads: cpus().length,
+    results,
+  };
   writeFileSync(process.argv[at + 1], `${JSON.stringify(record, null, 2)}\n`);
 }

@@ -1,0 +1,2 @@
+// Written by `npm run build` from ts/.
+export * from './index.js';

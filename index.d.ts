@@ -1,0 +1,794 @@
+// Written by `npm run build` from ts/.
+//#region ts/handle.d.ts
+/**
+* Base of the classes that stand for native memory. It has no state of its own: subclasses keep the native object in a
+* private field, so that a look-alike object is told apart by the field and not by its prototype.
+*/
+declare abstract class Handle {
+  constructor();
+  /** A summary of plain values, for logs and `JSON.stringify`. */
+  abstract toJSON(): object;
+}
+//#endregion
+//#region ts/vectors.d.ts
+/** One vector: 32-bit floats, or numbers that are rounded to 32-bit floats. */
+type Vector = Float32Array | readonly number[];
+/** Rows of one dimension: a row-major `Float32Array` of `n * dimension` values, or an array of `n` vectors. */
+type VectorRows = Float32Array | readonly Vector[];
+//#endregion
+//#region ts/source.d.ts
+/**
+* Vectors by id. A `Map` and an iterable keep their order. So does a plain object, except that JavaScript puts keys
+* that look like array indices (`'0'`, `'17'`) first, in ascending order.
+*/
+type Vectors = Readonly<Record<string, Vector>> | ReadonlyMap<string, Vector> | Iterable<readonly [id: string, vector: Vector, metadata?: Readonly<Record<string, unknown>> | null]>;
+//#endregion
+//#region ts/backend.d.ts
+/** One hit of a search. */
+interface SearchResult {
+  /** The caller's name for the vector. */
+  readonly vectorId: string;
+  /** Higher is better; cosine similarity for {@link BruteForceBackend}. */
+  readonly score: number;
+}
+/** Options of {@link VectorBackend.search}. */
+interface SearchOptions {
+  /** Stops the search; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+/** What a store of vectors offers, for adapters to databases and services. */
+interface VectorBackend {
+  /** Adds vectors; an id that is present is overwritten. */
+  ingest(vectors: Vectors): Promise<void>;
+  /** The best `topK` vectors, best first. */
+  search(query: Float32Array, topK: number, o?: SearchOptions): Promise<SearchResult[]>;
+  /** Removes vectors, ignoring unknown ids; the number removed. */
+  remove(ids: Iterable<string>): Promise<number>;
+  /** Number of vectors. */
+  count(): Promise<number>;
+  /** Removes everything. */
+  clear(): Promise<void>;
+  /** Releases what the backend holds; it cannot be used afterwards. */
+  close(): Promise<void>;
+}
+/**
+* Exact search over uncompressed vectors by cosine similarity, in memory. A score is the dot product divided by the
+* root of the product of the squared norms, each summed in 32-bit floats in index order, and 0 where a norm is 0:
+* the same bits as TinyQuant computes. Only where those sums overflow or underflow is the score computed without that
+* loss, so that very large and very small vectors compare as any others do.
+*
+* @example
+* const backend = new BruteForceBackend();
+* backend.ingest(corpus.decompressEntries());
+* const [best] = backend.search(query, 10);
+*/
+declare class BruteForceBackend extends Handle {
+  #private;
+  constructor();
+  /** Number of vectors. */
+  get count(): number;
+  /**
+  * Adds vectors, or none if any of them is refused. The first vector fixes the dimension until the backend is empty
+  * again; an id that is present is overwritten in place. Metadata of items is ignored.
+  *
+  * @throws {TinyQuantError} ERR_TQ_DIM_MISMATCH, ERR_TQ_NON_FINITE, ERR_TQ_INVALID_ARG
+  */
+  ingest(vectors: Vectors): void;
+  /**
+  * The `topK` most similar vectors, best first; equal scores by ascending id in UTF-8 byte order.
+  *
+  * @param query values of the ingested dimension
+  * @param topK at least 1; more than {@link BruteForceBackend.count} gives all
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG with kind InvalidTopK, ERR_TQ_DIM_MISMATCH, ERR_TQ_NON_FINITE
+  */
+  search(query: Vector, topK: number): SearchResult[];
+  /**
+  * Removes vectors; unknown ids are ignored.
+  *
+  * @returns the number removed
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG
+  */
+  remove(ids: Iterable<string>): number;
+  /** Removes everything and releases the dimension. */
+  clear(): void;
+  /** A summary. */
+  toJSON(): {
+    count: number;
+    dimension: number | null;
+  };
+}
+//#endregion
+//#region ts/native-types.d.ts
+type TrainMethod = "tinyquant" | "lloyd-max";
+//#endregion
+//#region ts/config.d.ts
+/** Bits per coordinate. */
+type BitWidth = 2 | 4 | 8;
+/** A configuration's fingerprint: 64 lowercase hexadecimal digits. */
+type ConfigHash = string;
+/** What {@link CodecConfig} is made of. */
+interface CodecConfigOptions {
+  /** Bits per coordinate: 2, 4 or 8. */
+  readonly bitWidth: BitWidth;
+  /** Values per vector, 1 to 16384. */
+  readonly dimension: number;
+  /** Seed of the rotation, 0 to 2^64 - 1; a number must be a safe integer. Default `42n`. */
+  readonly seed?: bigint | number;
+  /** Whether records keep a half-precision residual of 2 bytes per value. Default `true`. */
+  readonly residualEnabled?: boolean;
+}
+/** TinyQuant's name for {@link CodecConfigOptions}. */
+type CodecConfigOpts = CodecConfigOptions;
+/** The JSON form of a {@link CodecConfig}. The seed is decimal text, because a JSON number cannot hold 64 bits. */
+interface CodecConfigJson {
+  readonly bitWidth: BitWidth;
+  readonly seed: string;
+  readonly dimension: number;
+  readonly residualEnabled: boolean;
+  readonly configHash: ConfigHash;
+}
+/**
+* Immutable settings of the codec. Two configurations with equal fields are interchangeable and share one rotation
+* matrix; every record carries the hash of the configuration it was made under.
+*
+* @example
+* const config = new CodecConfig({ bitWidth: 4, dimension: 1536 });
+* config.configHash; // the same 64 digits as any other TinyQuant implementation computes
+*/
+declare class CodecConfig extends Handle {
+  #private;
+  /**
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a bit width other than 2, 4 and 8, a dimension that is not an
+  * integer from 1 to 16384, a seed outside 0 to 2^64 - 1, or an unknown option
+  */
+  constructor(o: CodecConfigOptions);
+  /** Bits per coordinate. */
+  get bitWidth(): BitWidth;
+  /** Values per vector. */
+  get dimension(): number;
+  /** Seed of the rotation. */
+  get seed(): bigint;
+  /** Whether records made under this configuration keep a residual. */
+  get residualEnabled(): boolean;
+  /** Entries of a matching codebook: `2 ** bitWidth`. */
+  get numCodebookEntries(): number;
+  /**
+  * SHA-256 in lowercase hexadecimal of the text
+  * `CodecConfig(bit_width=…,seed=…,dimension=…,residual_enabled=True|False)`.
+  */
+  get configHash(): ConfigHash;
+  /** The fields as plain JSON values; {@link CodecConfig.fromJSON} reads them back. */
+  toJSON(): CodecConfigJson;
+  /**
+  * Reads the form {@link CodecConfig.toJSON} writes. The seed may be decimal text, a safe integer or a bigint; a
+  * `configHash` that is present must be right.
+  *
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a bad field or an unknown key, ERR_TQ_CONFIG_MISMATCH where
+  * `configHash` is not the hash of the other fields
+  */
+  static fromJSON(o: CodecConfigOptions | CodecConfigJson | Readonly<Record<string, unknown>>): CodecConfig;
+}
+//#endregion
+//#region ts/codebook.d.ts
+/** Options of {@link Codebook.train}. */
+interface TrainOptions {
+  /**
+  * `'tinyquant'` (default): uniform quantiles of the training values, the same entries as every other TinyQuant
+  * implementation. `'lloyd-max'`: the entries of least squared error on the rotated values (Max 1960, Lloyd 1982);
+  * more accurate at equal size, and readable by every implementation.
+  */
+  readonly method?: TrainMethod;
+}
+/**
+* The `2 ** bitWidth` ascending values that coordinates are rounded to. It is not part of a record: keep it (see
+* {@link Codebook.toBytes}) beside the records made with it.
+*
+* @example
+* const codebook = Codebook.train(vectors, config); // vectors: Float32Array of n * config.dimension
+* const same = Codebook.fromBytes(codebook.toBytes());
+*/
+declare class Codebook extends Handle {
+  #private;
+  private constructor();
+  /**
+  * Trains a codebook on sample vectors. Training sorts all values: O(m log m) for m values.
+  *
+  * @param vectors row-major `n * config.dimension` values, or an array of vectors
+  * @param config gives bit width and dimension; with `'lloyd-max'` also the rotation
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG with kind InsufficientTrainingData when fewer than `2 ** bitWidth`
+  * distinct entries result, ERR_TQ_DIM_MISMATCH, ERR_TQ_NON_FINITE
+  */
+  static train(vectors: VectorRows, config: CodecConfig, o?: TrainOptions): Codebook;
+  /**
+  * A codebook of given entries.
+  *
+  * @param entries `2 ** bitWidth` finite values, strictly ascending
+  * @param bitWidth 2, 4 or 8
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG with kind CodebookEntryCount, CodebookNotSorted, CodebookDuplicate or
+  * UnsupportedBitWidth; ERR_TQ_NON_FINITE
+  */
+  static fromEntries(entries: Float32Array | readonly number[], bitWidth: BitWidth): Codebook;
+  /**
+  * Reads a TQCB file image, as {@link Codebook.toBytes} and TinyQuant's command line write it.
+  *
+  * @throws {TinyQuantError} ERR_TQ_FORMAT, ERR_TQ_VERSION or ERR_TQ_TRUNCATED; ERR_TQ_INVALID_ARG or
+  * ERR_TQ_NON_FINITE where the entries are no valid codebook
+  */
+  static fromBytes(b: Uint8Array): Codebook;
+  /** Bits per coordinate. */
+  get bitWidth(): BitWidth;
+  /** Number of entries, `2 ** bitWidth`. */
+  get numEntries(): number;
+  /** A copy of the entries, ascending. */
+  entries(): Float32Array;
+  /** A TQCB file image: magic, version, bit width, entry count, then the entries as little-endian f32. */
+  toBytes(): Uint8Array;
+  /** A summary; the entries themselves are in {@link Codebook.entries}. */
+  toJSON(): {
+    bitWidth: BitWidth;
+    numEntries: number;
+  };
+}
+//#endregion
+//#region ts/compressed.d.ts
+/** The fields of a {@link CompressedVector} that fit in a line. */
+interface CompressedVectorSummary {
+  readonly configHash: ConfigHash;
+  readonly dimension: number;
+  readonly bitWidth: BitWidth;
+  readonly hasResidual: boolean;
+  readonly sizeBytes: number;
+}
+/**
+* One compressed vector: an index into the codebook per coordinate and, where the configuration asks for it, a
+* half-precision residual. Immutable.
+*
+* @example
+* const record = codec.compress(vector, config, codebook);
+* const same = CompressedVector.fromBytes(record.toBytes());
+*/
+declare class CompressedVector extends Handle {
+  #private;
+  private constructor();
+  /**
+  * Reads one Level-1 record. Anything the format does not allow is refused, trailing bytes and set padding bits
+  * included, so that writing the result gives the same bytes again.
+  *
+  * @throws {TinyQuantError} ERR_TQ_TRUNCATED, ERR_TQ_VERSION or ERR_TQ_FORMAT with the offset in `details`
+  */
+  static fromBytes(b: Uint8Array): CompressedVector;
+  /** Hash of the configuration the record was made under. */
+  get configHash(): ConfigHash;
+  /** Number of coordinates stored. */
+  get dimension(): number;
+  /** Bits per coordinate. */
+  get bitWidth(): BitWidth;
+  /** Whether the record keeps a residual. */
+  get hasResidual(): boolean;
+  /**
+  * Bytes of the payload: `ceil(dimension * bitWidth / 8)`, plus `2 * dimension` with a residual. The serialised
+  * record is 71 bytes longer, 75 with a residual.
+  */
+  get sizeBytes(): number;
+  /** A copy of the codebook indices, one byte per coordinate. */
+  indices(): Uint8Array;
+  /** A copy of the residual, `2 * dimension` bytes of little-endian binary16, or `null` without one. */
+  residual(): Uint8Array | null;
+  /** The Level-1 record: version, configuration hash, dimension, bit width, packed indices, residual. */
+  toBytes(): Uint8Array;
+  /** A summary; the content is in {@link CompressedVector.toBytes}. */
+  toJSON(): CompressedVectorSummary;
+}
+/**
+* Compressed vectors of one configuration, held together in native memory. Immutable.
+*
+* @example
+* const batch = await codec.compressBatch(vectors, config, codebook);
+* for (const record of batch) store(record.toBytes());
+*/
+declare class CompressedBatch extends Handle {
+  #private;
+  private constructor();
+  /**
+  * Reads Level-1 records that follow one another, as {@link CompressedBatch.toBytes} writes them. All must share
+  * configuration hash, dimension, bit width and residual flag; no bytes give an empty batch.
+  *
+  * @throws {TinyQuantError} ERR_TQ_TRUNCATED, ERR_TQ_VERSION or ERR_TQ_FORMAT with the offset in `details`
+  */
+  static fromBytes(b: Uint8Array): CompressedBatch;
+  /** Number of vectors. */
+  get length(): number;
+  /** Sum of the records' payload sizes in bytes. */
+  get sizeBytes(): number;
+  /**
+  * The record at a position.
+  *
+  * @param i an integer from 0 to `length - 1`
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG
+  */
+  at(i: number): CompressedVector;
+  /** The records in order. */
+  [Symbol.iterator](): IterableIterator<CompressedVector>;
+  /** The Level-1 records one after another. */
+  toBytes(): Uint8Array;
+  /** A summary; the content is in {@link CompressedBatch.toBytes}. */
+  toJSON(): {
+    length: number;
+    sizeBytes: number;
+  };
+}
+//#endregion
+//#region ts/job.d.ts
+/** What `onProgress` receives. */
+interface Progress {
+  /** The kind of work. */
+  readonly phase: "compress" | "decompress";
+  /** Vectors finished so far; never decreases. */
+  readonly done: number;
+  /** Vectors in all. */
+  readonly total: number;
+  /** Milliseconds since the call. */
+  readonly elapsedMs: number;
+}
+/** Options of every asynchronous job. */
+interface JobOptions {
+  /** Stops the job; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+  /**
+  * Called at most ten times a second, and a last time with `done === total` before the promise resolves; never
+  * after the promise has settled. An exception in it stops the job and is what the promise rejects with.
+  */
+  readonly onProgress?: (progress: Progress) => void;
+}
+//#endregion
+//#region ts/rotation.d.ts
+/**
+* The orthogonal matrix that spreads a vector's energy evenly over its coordinates before rounding: Q of the QR
+* decomposition of a Gaussian matrix drawn with ChaCha20 from the seed, columns signed so that R has a non-negative
+* diagonal. It depends on seed and dimension alone and is built once for both; the codec finds it by itself.
+*
+* @example
+* const matrix = RotationMatrix.fromConfig(config).toArray(); // row-major, dimension * dimension
+*/
+declare class RotationMatrix extends Handle {
+  #private;
+  private constructor();
+  /**
+  * The matrix of a configuration's seed and dimension. The first call for a pair builds it, O(dimension^3), and
+  * blocks meanwhile: about a second at dimension 1536.
+  *
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG
+  */
+  static fromConfig(config: CodecConfig): RotationMatrix;
+  /** Seed the matrix is drawn from. */
+  get seed(): bigint;
+  /** Number of rows and of columns. */
+  get dimension(): number;
+  /** A row-major copy of `dimension * dimension` values; a rotated vector is this matrix times the vector. */
+  toArray(): Float64Array;
+  /** A summary; the values themselves are in {@link RotationMatrix.toArray}. */
+  toJSON(): {
+    seed: string;
+    dimension: number;
+  };
+}
+//#endregion
+//#region ts/codec.d.ts
+/** Options of {@link Codec.compressBatch}. */
+interface CompressBatchOptions extends JobOptions {
+  /**
+  * Reads a `Float32Array` in place instead of copying it first. The array is detached (its length becomes 0) once
+  * the arguments have passed their checks, also when the job fails later. It must span the whole of its
+  * `ArrayBuffer`. Default `false`: the input is copied before the call returns, and later writes to it change nothing.
+  */
+  readonly transfer?: boolean;
+}
+/** Options of {@link Codec.decompressBatch}. */
+interface DecompressBatchOptions extends JobOptions {}
+/**
+* Compresses and reconstructs vectors. It keeps no state: one instance serves everything, and two give the same bytes.
+* Results do not depend on processor, thread count, or on whether a vector goes alone or in a batch.
+*
+* Vectors are compressed as they are, never normalised: their scale must be that of the codebook's training data.
+*
+* @example
+* const codec = new Codec();
+* const config = new CodecConfig({ bitWidth: 4, dimension: 768 });
+* const codebook = codec.buildCodebook(vectors, config);
+* const batch = await codec.compressBatch(vectors, config, codebook, { signal: AbortSignal.timeout(10_000) });
+* const reconstruction = await codec.decompressBatch(batch, config, codebook);
+*/
+declare class Codec {
+  /**
+  * Trains a codebook; the same as {@link Codebook.train}.
+  *
+  * @param training row-major `n * config.dimension` values, or an array of vectors
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_DIM_MISMATCH, ERR_TQ_NON_FINITE
+  */
+  buildCodebook(training: VectorRows, config: CodecConfig, o?: TrainOptions): Codebook;
+  /**
+  * Compresses one vector of `config.dimension` finite values.
+  *
+  * @throws {TinyQuantError} ERR_TQ_DIM_MISMATCH, ERR_TQ_CODEBOOK_MISMATCH, ERR_TQ_NON_FINITE, ERR_TQ_LIMIT where a
+  * residual exceeds half precision (65504), ERR_TQ_INVALID_ARG
+  */
+  compress(vector: Vector, config: CodecConfig, codebook: Codebook): CompressedVector;
+  /**
+  * Reconstructs one vector. A residual is used where the record has one.
+  *
+  * @throws {TinyQuantError} ERR_TQ_CONFIG_MISMATCH for a record of another configuration, ERR_TQ_CODEBOOK_MISMATCH,
+  * ERR_TQ_DIM_MISMATCH, ERR_TQ_INVALID_ARG
+  */
+  decompress(compressed: CompressedVector, config: CodecConfig, codebook: Codebook): Float32Array;
+  /**
+  * Compresses many vectors on the thread pool. The event loop stays free, and the input may be changed as soon as
+  * the call has returned. All or nothing: one bad row fails the whole batch.
+  *
+  * @param vectors row-major `n * config.dimension` values, or an array of `n` vectors; zero vectors give an empty batch
+  * @returns the records in the order of the rows; the promise rejects, the call itself never throws
+  * @throws {TinyQuantError} as {@link Codec.compress}, with the row in `details`
+  */
+  compressBatch(vectors: VectorRows, config: CodecConfig, codebook: Codebook, o?: CompressBatchOptions): Promise<CompressedBatch>;
+  /**
+  * Compresses many vectors on the calling thread's time: it blocks until all are done.
+  *
+  * @param vectors row-major `n * config.dimension` values, or an array of `n` vectors; zero vectors give an empty batch
+  * @throws {TinyQuantError} as {@link Codec.compress}, with the row in `details`
+  */
+  compressBatchSync(vectors: VectorRows, config: CodecConfig, codebook: Codebook): CompressedBatch;
+  /**
+  * Reconstructs many vectors on the thread pool.
+  *
+  * @param compressed a batch, or records of one configuration in any order
+  * @returns row-major `n * config.dimension` values; the promise rejects, the call itself never throws
+  * @throws {TinyQuantError} as {@link Codec.decompress}
+  */
+  decompressBatch(compressed: CompressedBatch | readonly CompressedVector[], config: CodecConfig, codebook: Codebook, o?: DecompressBatchOptions): Promise<Float32Array>;
+  /**
+  * Reconstructs many vectors on the calling thread's time: it blocks until all are done.
+  *
+  * @param compressed a batch, or records of one configuration in any order
+  * @returns row-major `n * config.dimension` values
+  * @throws {TinyQuantError} as {@link Codec.decompress}
+  */
+  decompressBatchSync(compressed: CompressedBatch | readonly CompressedVector[], config: CodecConfig, codebook: Codebook): Float32Array;
+}
+/**
+* Compresses one vector; the same as {@link Codec.compress}.
+*
+* @throws {TinyQuantError} ERR_TQ_DIM_MISMATCH, ERR_TQ_CODEBOOK_MISMATCH, ERR_TQ_NON_FINITE, ERR_TQ_LIMIT,
+* ERR_TQ_INVALID_ARG
+*/
+declare function compress(vector: Vector, config: CodecConfig, codebook: Codebook): CompressedVector;
+/**
+* Reconstructs one vector; the same as {@link Codec.decompress}.
+*
+* @throws {TinyQuantError} ERR_TQ_CONFIG_MISMATCH, ERR_TQ_CODEBOOK_MISMATCH, ERR_TQ_DIM_MISMATCH, ERR_TQ_INVALID_ARG
+*/
+declare function decompress(compressed: CompressedVector, config: CodecConfig, codebook: Codebook): Float32Array;
+//#endregion
+//#region ts/metadata.d.ts
+/** Facts about a corpus or an entry: any JSON object. */
+type Metadata = Readonly<Record<string, unknown>>;
+//#endregion
+//#region ts/entry.d.ts
+/** The fields of a {@link VectorEntry} as plain JSON values. */
+interface VectorEntrySummary {
+  readonly vectorId: string;
+  readonly dimension: number;
+  readonly configHash: ConfigHash;
+  readonly hasResidual: boolean;
+  readonly insertedAt: string;
+  readonly metadata: Metadata | null;
+}
+/**
+* A vector of a {@link Corpus} as it was when it was read: later changes of the corpus do not show in it.
+*
+* @example
+* const entry = corpus.insert('doc-1', vector, { title: 'First' });
+* entry.compressed.sizeBytes;
+*/
+declare class VectorEntry extends Handle {
+  #private;
+  private constructor();
+  /** The caller's name for the vector. */
+  get vectorId(): string;
+  /**
+  * The stored form. Under `CompressionPolicy.PASSTHROUGH` and `FP16` it holds the raw little-endian floats, and its
+  * `dimension` counts bytes.
+  */
+  get compressed(): CompressedVector;
+  /** When the vector was inserted, as the caller said or by the clock. */
+  get insertedAt(): Date;
+  /** A frozen copy of the metadata given at insertion, or `null`. */
+  get metadata(): Metadata | null;
+  /** Hash of the corpus' configuration. */
+  get configHash(): ConfigHash;
+  /** Number of values of the vector. */
+  get dimension(): number;
+  /** Whether the stored form keeps a residual. */
+  get hasResidual(): boolean;
+  /** A summary; the content is in {@link VectorEntry.compressed}. */
+  toJSON(): VectorEntrySummary;
+}
+//#endregion
+//#region ts/policy.d.ts
+/** How a corpus stores its vectors. */
+type CompressionPolicyKind = "compress" | "passthrough" | "fp16";
+/** The element type a policy stores. */
+type StorageDtype = "uint8" | "float16" | "float32";
+/**
+* How a {@link Corpus} stores its vectors. There are three, as constants.
+*
+* @example
+* const corpus = new Corpus({ corpusId: 'docs', codecConfig, codebook, compressionPolicy: CompressionPolicy.COMPRESS });
+*/
+declare class CompressionPolicy extends Handle {
+  #private;
+  /** Codebook indices, with a residual where the configuration asks for it. */
+  static readonly COMPRESS: CompressionPolicy;
+  /** The 32-bit floats as they are. */
+  static readonly PASSTHROUGH: CompressionPolicy;
+  /** Rounded to half precision, ties to even; values beyond 65504 do not fit. */
+  static readonly FP16: CompressionPolicy;
+  private constructor();
+  /** `'compress'`, `'passthrough'` or `'fp16'`. */
+  get kind(): CompressionPolicyKind;
+  /** Whether vectors go through the codec. */
+  requiresCodec(): boolean;
+  /** The element type stored. */
+  storageDtype(): StorageDtype;
+  /** The kind as a plain object. */
+  toJSON(): {
+    kind: CompressionPolicyKind;
+  };
+}
+//#endregion
+//#region ts/events.d.ts
+interface EventBase {
+  /** The corpus the event is about. */
+  readonly corpusId: string;
+  /** When it happened. */
+  readonly timestamp: Date;
+}
+/** A corpus was made. */
+interface CorpusCreated extends EventBase {
+  readonly type: "CorpusCreated";
+  readonly compressionPolicy: CompressionPolicyKind;
+}
+/** Vectors were inserted: one event per call that inserted any. */
+interface VectorsInserted extends EventBase {
+  readonly type: "VectorsInserted";
+  /** Their ids, in insertion order. */
+  readonly vectorIds: readonly string[];
+  /** How many. */
+  readonly count: number;
+}
+/** All vectors were reconstructed with `decompressAll`. */
+interface CorpusDecompressed extends EventBase {
+  readonly type: "CorpusDecompressed";
+  /** How many. */
+  readonly vectorCount: number;
+}
+/**
+* A change broke a rule of the corpus. Part of TinyQuant's interface, so that code written for it compiles; such a
+* change is reported as a `TinyQuantError`, and this event is never recorded.
+*/
+interface CompressionPolicyViolationDetected extends EventBase {
+  readonly type: "CompressionPolicyViolationDetected";
+  readonly violationType: string;
+  readonly detail: string;
+}
+/** What {@link Corpus.pendingEvents} reports, told apart by `type`. */
+type CorpusEvent = CorpusCreated | VectorsInserted | CorpusDecompressed | CompressionPolicyViolationDetected;
+//#endregion
+//#region ts/corpus.d.ts
+/** What a {@link Corpus} is made of. */
+interface CorpusOptions {
+  /** The caller's name for the corpus; any text. */
+  readonly corpusId: string;
+  /** Gives the dimension of all vectors, and how they are compressed. */
+  readonly codecConfig: CodecConfig;
+  /** Used under `CompressionPolicy.COMPRESS`; its bit width must be the configuration's when vectors are inserted. */
+  readonly codebook: Codebook;
+  /** How vectors are stored; fixed for the life of the corpus. */
+  readonly compressionPolicy: CompressionPolicy;
+  /** Facts about the corpus, a JSON object; copied. */
+  readonly metadata?: Metadata | null;
+}
+/** TinyQuant's name for {@link CorpusOptions}. */
+type CorpusOpts = CorpusOptions;
+/** Options of {@link Corpus.insert} and {@link Corpus.insertBatch}. */
+interface InsertOptions {
+  /** When the vectors were inserted, as a `Date` or epoch milliseconds. Default: now. */
+  readonly insertedAt?: Date | number;
+}
+/** Metadata by id, for {@link Corpus.insertBatch}. Ids without a vector are ignored. */
+type MetadataById = Readonly<Record<string, Metadata | null>> | ReadonlyMap<string, Metadata | null>;
+/** A summary of a {@link Corpus}. */
+interface CorpusSummary {
+  readonly corpusId: string;
+  readonly compressionPolicy: CompressionPolicyKind;
+  readonly configHash: string;
+  readonly dimension: number;
+  readonly vectorCount: number;
+}
+/**
+* Vectors by id under one configuration, codebook and policy, in insertion order. A call that fails changes nothing.
+*
+* @example
+* const corpus = new Corpus({ corpusId: 'docs', codecConfig, codebook, compressionPolicy: CompressionPolicy.COMPRESS });
+* corpus.insertBatch(new Map([['a', vectorA], ['b', vectorB]]));
+* for (const [id, reconstruction] of corpus.decompressEntries()) console.log(id, reconstruction);
+*/
+declare class Corpus extends Handle {
+  #private;
+  /**
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a missing, unknown or wrong option
+  */
+  constructor(o: CorpusOptions);
+  /** The caller's name for the corpus. */
+  get corpusId(): string;
+  /** The configuration given at construction. */
+  get codecConfig(): CodecConfig;
+  /** The codebook given at construction. */
+  get codebook(): Codebook;
+  /** The policy given at construction. */
+  get compressionPolicy(): CompressionPolicy;
+  /** A frozen copy of the metadata given at construction, or `null`. */
+  get metadata(): Metadata | null;
+  /** Number of vectors. */
+  get vectorCount(): number;
+  /** Whether there are no vectors. */
+  get isEmpty(): boolean;
+  /** The ids in insertion order: a snapshot, the same object until the corpus changes. */
+  get vectorIds(): ReadonlySet<string>;
+  /**
+  * Inserts one vector of `codecConfig.dimension` finite values.
+  *
+  * @param id any text that is not taken
+  * @param vector the values; copied or compressed before the call returns
+  * @param metadata facts about the vector, a JSON object; copied
+  * @throws {TinyQuantError} ERR_TQ_DIM_MISMATCH, ERR_TQ_ID_EXISTS, ERR_TQ_NON_FINITE, ERR_TQ_CODEBOOK_MISMATCH,
+  * ERR_TQ_LIMIT for values beyond half precision, ERR_TQ_INVALID_ARG
+  */
+  insert(id: string, vector: Vector, metadata?: Metadata | null, o?: InsertOptions): VectorEntry;
+  /**
+  * Inserts many vectors, or none if any of them is refused. Everything is read from the argument first, so that an
+  * iterable that throws midway changes nothing either.
+  *
+  * @param vectors by id; see {@link Vectors} about the order of an object's keys
+  * @param metadata by id; an item's own metadata goes first
+  * @returns the entries, in insertion order
+  * @throws {TinyQuantError} as {@link Corpus.insert}, with the row in `details`
+  */
+  insertBatch(vectors: Vectors, metadata?: MetadataById | null, o?: InsertOptions): VectorEntry[];
+  /**
+  * The entry of an id.
+  *
+  * @throws {TinyQuantError} ERR_TQ_ID_NOT_FOUND, ERR_TQ_INVALID_ARG for an id that is not a string
+  */
+  get(id: string): VectorEntry;
+  /**
+  * Whether an id is taken.
+  *
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for an id that is not a string
+  */
+  contains(id: string): boolean;
+  /**
+  * Removes a vector. Inserting its id again puts it at the end.
+  *
+  * @returns whether there was such a vector
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for an id that is not a string
+  */
+  remove(id: string): boolean;
+  /**
+  * Reconstructs one vector.
+  *
+  * @throws {TinyQuantError} ERR_TQ_ID_NOT_FOUND, ERR_TQ_INVALID_ARG for an id that is not a string
+  */
+  decompress(id: string): Float32Array;
+  /**
+  * Reconstructs every vector, and records one `CorpusDecompressed` event unless the corpus is empty.
+  *
+  * @returns an object without prototype, keys in insertion order; JavaScript puts keys that look like array indices
+  * first, so use {@link Corpus.decompressEntries} where such ids need their order
+  */
+  decompressAll(): Record<string, Float32Array>;
+  /**
+  * Reconstructs vector after vector in insertion order, a chunk of them at a time, so that memory stays bounded.
+  * Records no event. Vectors inserted after the iteration began are not visited; removed ones may still be.
+  */
+  decompressEntries(): IterableIterator<[id: string, vector: Float32Array]>;
+  /**
+  * The entries in insertion order. Vectors inserted after the iteration began are not visited; removed ones may
+  * still be.
+  */
+  entries(): IterableIterator<VectorEntry>;
+  /** The events since the last call, oldest first; the list is emptied by the call. */
+  pendingEvents(): CorpusEvent[];
+  /** A summary; the content is in {@link Corpus.entries}. */
+  toJSON(): CorpusSummary;
+}
+//#endregion
+//#region ts/errors.d.ts
+/**
+* Every code a `TinyQuantError` can carry. The native side keeps the same list; a test compares the two.
+*
+* | code | raised when |
+* | --- | --- |
+* | `ERR_TQ_INVALID_ARG` | an argument has the wrong type, range or shape, or an option is unknown |
+* | `ERR_TQ_DIM_MISMATCH` | a vector's length is not the configured dimension |
+* | `ERR_TQ_NON_FINITE` | a vector holds NaN or an infinity; `details` names row and column |
+* | `ERR_TQ_CONFIG_MISMATCH` | a record was written under another configuration |
+* | `ERR_TQ_CODEBOOK_MISMATCH` | codebook, record and configuration disagree about the bit width |
+* | `ERR_TQ_POLICY` | an operation does not fit the compression policy |
+* | `ERR_TQ_ID_EXISTS` | an id is already taken |
+* | `ERR_TQ_ID_NOT_FOUND` | no entry has that id |
+* | `ERR_TQ_ID_RANGE` | an id lies outside the range of its type |
+* | `ERR_TQ_CLOSED` | the object has been closed |
+* | `ERR_TQ_FORMAT` | serialised data breaks its format |
+* | `ERR_TQ_VERSION` | serialised data has a version this release does not read |
+* | `ERR_TQ_CHECKSUM` | a checksum does not match |
+* | `ERR_TQ_TRUNCATED` | serialised data ends too early |
+* | `ERR_TQ_IO` | the operating system refused a file operation |
+* | `ERR_TQ_LIMIT` | a value or size exceeds what the format or the machine can hold |
+* | `ERR_TQ_GPU` | a graphics device failed or is missing |
+* | `ERR_TQ_BACKEND` | a storage or search backend failed |
+* | `ERR_TQ_NATIVE_LOAD` | the native addon cannot be loaded |
+* | `ERR_TQ_INTERNAL` | a defect of this package |
+*/
+declare const ERROR_CODES: readonly ["ERR_TQ_INVALID_ARG", "ERR_TQ_DIM_MISMATCH", "ERR_TQ_NON_FINITE", "ERR_TQ_CONFIG_MISMATCH", "ERR_TQ_CODEBOOK_MISMATCH", "ERR_TQ_POLICY", "ERR_TQ_ID_EXISTS", "ERR_TQ_ID_NOT_FOUND", "ERR_TQ_ID_RANGE", "ERR_TQ_CLOSED", "ERR_TQ_FORMAT", "ERR_TQ_VERSION", "ERR_TQ_CHECKSUM", "ERR_TQ_TRUNCATED", "ERR_TQ_IO", "ERR_TQ_LIMIT", "ERR_TQ_GPU", "ERR_TQ_BACKEND", "ERR_TQ_NATIVE_LOAD", "ERR_TQ_INTERNAL"];
+/** One of {@link ERROR_CODES}. */
+type ErrorCode = (typeof ERROR_CODES)[number];
+/** Facts about a failure, by name. `kind`, where present, is the name TinyQuant's own packages use for it. */
+type ErrorDetails = Readonly<Record<string, unknown>>;
+/** What {@link TinyQuantError} takes beside code and message. */
+interface TinyQuantErrorOptions {
+  /** Facts about the failure: `row`, `column`, `offset`, `expected`, `got`, `kind` and the like. */
+  readonly details?: ErrorDetails;
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+}
+/**
+* The only error class this package throws on its own account. An aborted call rejects with `signal.reason` instead,
+* and an exception from a callback or an iterable of the caller passes through unchanged.
+*
+* @example
+* try {
+*   codec.compress(vector, config, codebook);
+* } catch (error) {
+*   if (isTinyQuantError(error) && error.code === 'ERR_TQ_NON_FINITE') console.log(error.details);
+* }
+*/
+declare class TinyQuantError extends Error {
+  /** Stable identifier of the failure; messages may change between releases, codes do not. */
+  readonly code: ErrorCode;
+  /** Facts about the failure; absent when there are none beyond the message. */
+  readonly details?: ErrorDetails;
+  /**
+  * @param code one of {@link ERROR_CODES}
+  * @param message what was given, what was expected and where
+  * @param options details and cause
+  */
+  constructor(code: ErrorCode, message: string, options?: TinyQuantErrorOptions);
+}
+/**
+* Tells whether a value is an error of this package. Unlike `instanceof` it also recognises errors that come from
+* another installed copy or another realm.
+*
+* @example
+* if (isTinyQuantError(error)) console.error(error.code, error.message);
+*/
+declare function isTinyQuantError(value: unknown): value is TinyQuantError;
+//#endregion
+//#region ts/index.d.ts
+/** Version of the package the native addon was built from. */
+declare function version(): string;
+/**
+* The instruction set the native code runs on: `'scalar'`, `'avx2'`, `'avx512'`, `'neon'` and the like. The
+* environment variable `TINYQUANT_SIMD` caps it; results are the same bytes on every level.
+*/
+declare function simdLevel(): string;
+//#endregion
+export { type BitWidth, BruteForceBackend, Codebook, Codec, CodecConfig, type CodecConfigJson, type CodecConfigOptions, type CodecConfigOpts, type CompressBatchOptions, CompressedBatch, CompressedVector, type CompressedVectorSummary, CompressionPolicy, type CompressionPolicyKind, type CompressionPolicyViolationDetected, type ConfigHash, Corpus, type CorpusCreated, type CorpusDecompressed, type CorpusEvent, type CorpusOptions, type CorpusOpts, type CorpusSummary, type DecompressBatchOptions, ERROR_CODES, type ErrorCode, type ErrorDetails, type InsertOptions, type JobOptions, type Metadata, type MetadataById, type Progress, RotationMatrix, type SearchOptions, type SearchResult, type StorageDtype, TinyQuantError, type TinyQuantErrorOptions, type TrainMethod, type TrainOptions, type Vector, type VectorBackend, VectorEntry, type VectorEntrySummary, type VectorRows, type Vectors, type VectorsInserted, compress, decompress, isTinyQuantError, simdLevel, version };

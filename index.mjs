@@ -1,0 +1,20 @@
+// Written by `npm run build` from ts/.
+export {
+  BruteForceBackend,
+  Codebook,
+  Codec,
+  CodecConfig,
+  CompressedBatch,
+  CompressedVector,
+  CompressionPolicy,
+  Corpus,
+  ERROR_CODES,
+  RotationMatrix,
+  TinyQuantError,
+  VectorEntry,
+  compress,
+  decompress,
+  isTinyQuantError,
+  simdLevel,
+  version,
+} from './index.js';

@@ -1,0 +1,73 @@
+import { call, native } from './native.js';
+
+/** Version of the package the native addon was built from. */
+export function version(): string {
+  return call(() => native.version());
+}
+
+/**
+ * The instruction set the native code runs on: `'scalar'`, `'avx2'`, `'avx512'`, `'neon'` and the like. The
+ * environment variable `TINYQUANT_SIMD` caps it; results are the same bytes on every level.
+ */
+export function simdLevel(): string {
+  return call(() => native.simdLevel());
+}
+
+export {
+  BruteForceBackend,
+  type SearchOptions,
+  type SearchResult,
+  type VectorBackend,
+} from './backend.js';
+export {
+  type BitWidth,
+  Codebook,
+  Codec,
+  CodecConfig,
+  type CodecConfigJson,
+  type CodecConfigOptions,
+  type CodecConfigOpts,
+  type CompressBatchOptions,
+  CompressedBatch,
+  CompressedVector,
+  type CompressedVectorSummary,
+  type ConfigHash,
+  compress,
+  type DecompressBatchOptions,
+  decompress,
+  type JobOptions,
+  type Progress,
+  RotationMatrix,
+  type TrainMethod,
+  type TrainOptions,
+  type Vector,
+  type VectorRows,
+} from './codec.js';
+export {
+  CompressionPolicy,
+  type CompressionPolicyKind,
+  type CompressionPolicyViolationDetected,
+  Corpus,
+  type CorpusCreated,
+  type CorpusDecompressed,
+  type CorpusEvent,
+  type CorpusOptions,
+  type CorpusOpts,
+  type CorpusSummary,
+  type InsertOptions,
+  type Metadata,
+  type MetadataById,
+  type StorageDtype,
+  VectorEntry,
+  type VectorEntrySummary,
+  type Vectors,
+  type VectorsInserted,
+} from './corpus.js';
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  isTinyQuantError,
+  TinyQuantError,
+  type TinyQuantErrorOptions,
+} from './errors.js';
