@@ -1,6 +1,9 @@
 //! Compressing and decompressing, one vector or many.
 
+use crate::block_encoder::BlockEncoder;
 use crate::record::Layout;
+use crate::rotator::Rotator;
+use crate::row_coder::RowCoder;
 use crate::{
     Codebook, CodecConfig, CompressedBatch, CompressedVector, Control, Error, Rotation,
     check_finite, rows_of,
@@ -9,10 +12,16 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use tinyquant_kernels::{F16_OVERFLOW, Kernels, PANEL, TILE, fused_error, padded};
+use tinyquant_kernels::{Kernels, TILE, padded};
 
 /// Rows of one block of work: enough that the matrix is read from memory once for many rows.
 const BLOCK_ROWS: usize = 8 * TILE;
+
+/// Scratch bytes of all threads together, where whole tiles can keep to it.
+const SCRATCH: usize = 48 << 20;
+
+/// Scratch bytes that a component of a block takes at most.
+const SCRATCH_PER_VALUE: usize = 21;
 
 /// Compresses one vector of `config.dimension()` values.
 ///
@@ -37,11 +46,11 @@ pub fn compress(
     let rotation = Rotation::shared(config.seed(), dimension, &Control::default())?;
     let mut packed = vec![0; layout.packed_len()];
     let mut residual = vec![0; layout.residual_len()];
-    let mut scratch = Encoder::new(dimension, config.bit_width());
+    let mut coder = RowCoder::new(dimension, config.bit_width());
     let mut rotated = vec![0.0; padded(dimension)];
     let wide: Vec<f64> = vector.iter().map(|value| f64::from(*value)).collect();
     Kernels::active().matvec(&wide, rotation.forward(), &mut rotated);
-    scratch.encode(codebook, &rotated, 0, &mut packed, &mut residual)?;
+    coder.encode(codebook, &rotated, 0, &mut packed, &mut residual)?;
     CompressedVector::from_parts(
         config.config_hash(),
         dimension,
@@ -64,7 +73,7 @@ pub fn decompress(
     let dimension = config.dimension();
     let rotation = Rotation::shared(config.seed(), dimension, &Control::default())?;
     let mut rotated = vec![0.0; padded(dimension)];
-    Decoder::new(dimension, config.bit_width()).decode(
+    RowCoder::new(dimension, config.bit_width()).decode(
         codebook,
         record.packed(),
         record.residual().unwrap_or_default(),
@@ -82,8 +91,8 @@ pub fn decompress(
 }
 
 /// Compresses rows of `config.dimension()` values, on the threads of `pool` or, without one, on the caller's.
-/// The bytes do not depend on the number of threads. Besides its input and output a call needs about
-/// `1250 * dimension` bytes a thread.
+/// The bytes do not depend on the number of threads. Besides its input and output a call needs
+/// at most 48 MB, or `250 * dimension` bytes a thread if that is more.
 ///
 /// # Errors
 /// `RaggedRows`, `CodebookIncompatible`, `NonFinite` and `ResidualOverflow` (with the first such row),
@@ -105,19 +114,14 @@ pub fn compress_batch(
     let mut residuals = vec![0; rows * residual_len];
     if rows > 0 {
         let rotation = Rotation::shared(config.seed(), dimension, control)?;
-        let block = block_rows(rows, pool);
+        let block = block_rows(rows, dimension, pool);
         let mut residual_chunks = residuals.chunks_mut((block * residual_len).max(1));
         let jobs: Vec<_> = vectors
             .chunks(block * dimension)
             .zip(packed.chunks_mut(block * packed_len))
             .map(|(vectors, packed)| (vectors, packed, residual_chunks.next().unwrap_or_default()))
             .collect();
-        let init = || {
-            (
-                Rotator::new(dimension),
-                Encoder::new(dimension, config.bit_width()),
-            )
-        };
+        let init = || BlockEncoder::new(config);
         run(
             jobs,
             block,
@@ -125,18 +129,8 @@ pub fn compress_batch(
             pool,
             control,
             init,
-            |(rotator, encoder), first, (vectors, packed, residuals)| {
-                let rotated = rotator.rotate(vectors.chunks_exact(dimension), rotation.forward());
-                let mut residuals = residuals.chunks_exact_mut(residual_len.max(1));
-                for (row, (rotated, packed)) in rotated
-                    .chunks_exact(padded(dimension))
-                    .zip(packed.chunks_exact_mut(packed_len))
-                    .enumerate()
-                {
-                    let residual = residuals.next().unwrap_or_default();
-                    encoder.encode(codebook, rotated, first + row, packed, residual)?;
-                }
-                Ok(())
+            |encoder, first, (vectors, packed, residuals)| {
+                encoder.encode(vectors, first, &rotation, codebook, packed, residuals)
             },
         )?;
     }
@@ -208,16 +202,16 @@ fn decompress_parts(
         return Ok(out);
     }
     let rotation = Rotation::shared(config.seed(), dimension, control)?;
-    let block = block_rows(records.len(), pool);
+    let block = block_rows(records.len(), dimension, pool);
     let jobs: Vec<_> = records
         .chunks(block)
         .zip(out.chunks_mut(block * dimension))
         .collect();
     let init = || {
-        let decoded = vec![0.0; BLOCK_ROWS * stride];
+        let decoded = vec![0.0; block * stride];
         (
             Rotator::new(dimension),
-            Decoder::new(dimension, config.bit_width()),
+            RowCoder::new(dimension, config.bit_width()),
             decoded,
         )
     };
@@ -328,12 +322,12 @@ fn check_decoded(vector: &[f32], row: usize) -> Result<(), Error> {
     }
 }
 
-/// Rows of a block such that every thread gets work, in whole tiles.
-fn block_rows(rows: usize, pool: Option<&ThreadPool>) -> usize {
+/// Rows of a block such that every thread gets work and scratch memory stays bounded, in whole tiles.
+fn block_rows(rows: usize, dimension: usize, pool: Option<&ThreadPool>) -> usize {
     let threads = pool.map_or(1, ThreadPool::current_num_threads);
-    rows.div_ceil(threads)
-        .next_multiple_of(TILE)
-        .min(BLOCK_ROWS)
+    let affordable = SCRATCH / (threads * dimension * SCRATCH_PER_VALUE) / TILE * TILE;
+    let shared = rows.div_ceil(threads).next_multiple_of(TILE);
+    shared.min(affordable.clamp(TILE, BLOCK_ROWS))
 }
 
 /// Runs one job a block, in parallel where there is a pool. `body` gets scratch memory, the block's first row
@@ -380,177 +374,4 @@ fn run<J: Send, S>(
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner)
         .map_or(Ok(()), Err)
-}
-
-/// Scratch memory that rotates a block of rows.
-struct Rotator {
-    dimension: usize,
-    /// Rows of the tile in work, for the last one of a block, which may be short.
-    short: Vec<f32>,
-    tiles: Vec<f64>,
-    errors: Vec<[f64; TILE]>,
-    out: Vec<f32>,
-}
-
-impl Rotator {
-    fn new(dimension: usize) -> Self {
-        Self {
-            dimension,
-            short: vec![0.0; TILE * dimension],
-            tiles: Vec::new(),
-            errors: Vec::new(),
-            out: Vec::new(),
-        }
-    }
-
-    /// Product of at most `BLOCK_ROWS` rows with a matrix in panels; rows of the result are padded.
-    fn rotate<'a>(
-        &mut self,
-        rows: impl ExactSizeIterator<Item = &'a [f32]>,
-        panels: &[f64],
-    ) -> &[f32] {
-        let kernels = Kernels::active();
-        let (dimension, stride, count) = (self.dimension, padded(self.dimension), rows.len());
-        let tiles = count.div_ceil(TILE);
-        self.tiles.resize(tiles * TILE * dimension, 0.0);
-        self.errors.resize(tiles, [0.0; TILE]);
-        self.out.resize(tiles * TILE * stride, 0.0);
-        let mut rows = rows;
-        for (tile, errors) in self
-            .tiles
-            .chunks_exact_mut(TILE * dimension)
-            .zip(&mut self.errors)
-        {
-            self.short.fill(0.0);
-            errors.fill(fused_error(dimension, 0.0));
-            for ((row, short), error) in rows
-                .by_ref()
-                .take(TILE)
-                .zip(self.short.chunks_exact_mut(dimension))
-                .zip(errors)
-            {
-                short.copy_from_slice(row);
-                *error = fused_error(dimension, norm(row));
-            }
-            kernels.widen_tile(&self.short, dimension, tile);
-        }
-        for (p, panel) in panels.chunks_exact(dimension * PANEL).enumerate() {
-            for (t, tile) in self.tiles.chunks_exact(TILE * dimension).enumerate() {
-                let out = &mut self.out[t * TILE * stride..][..TILE * stride];
-                kernels.tile_round(tile, panel, &self.errors[t], out, stride, p * PANEL);
-            }
-        }
-        &self.out[..count * stride]
-    }
-}
-
-/// Euclidean length, to within a part in 10^12.
-fn norm(row: &[f32]) -> f64 {
-    let (chunks, rest) = row.as_chunks::<8>();
-    let mut sums = [0.0; 8];
-    for chunk in chunks {
-        for (sum, value) in sums.iter_mut().zip(chunk) {
-            *sum += f64::from(*value) * f64::from(*value);
-        }
-    }
-    let rest: f64 = rest
-        .iter()
-        .map(|value| f64::from(*value) * f64::from(*value))
-        .sum();
-    (sums.iter().sum::<f64>() + rest).sqrt()
-}
-
-/// Scratch memory that turns rotated coordinates into codes and residuals.
-struct Encoder {
-    dimension: usize,
-    indices: Vec<u8>,
-    packed: Vec<u8>,
-    residual: Vec<u8>,
-}
-
-impl Encoder {
-    fn new(dimension: usize, bit_width: u8) -> Self {
-        let stride = padded(dimension);
-        let packed = vec![0; stride * usize::from(bit_width) / 8];
-        Self {
-            dimension,
-            indices: vec![0; stride],
-            packed,
-            residual: vec![0; 2 * stride],
-        }
-    }
-
-    /// Encodes one padded row. An empty `residual` asks for none.
-    fn encode(
-        &mut self,
-        codebook: &Codebook,
-        rotated: &[f32],
-        row: usize,
-        packed: &mut [u8],
-        residual: &mut [u8],
-    ) -> Result<(), Error> {
-        let kernels = Kernels::active();
-        let table = codebook.table();
-        kernels.quantize(table, rotated, &mut self.indices);
-        self.indices[self.dimension..].fill(0);
-        kernels.pack(table.bits(), &self.indices, &mut self.packed);
-        packed.copy_from_slice(&self.packed[..packed.len()]);
-        if residual.is_empty() {
-            return Ok(());
-        }
-        let overflow = kernels.residual(table, rotated, &self.indices, &mut self.residual);
-        residual.copy_from_slice(&self.residual[..residual.len()]);
-        // Padding may be what overflows: only the row's own coordinates count.
-        if overflow {
-            for (column, (value, index)) in rotated[..self.dimension]
-                .iter()
-                .zip(&self.indices)
-                .enumerate()
-            {
-                let value = value - codebook.entries()[usize::from(*index)];
-                if value.abs() >= F16_OVERFLOW {
-                    return Err(Error::ResidualOverflow { row, column, value });
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Scratch memory that turns codes and residuals into rotated coordinates.
-struct Decoder {
-    dimension: usize,
-    bit_width: u8,
-    indices: Vec<u8>,
-    packed: Vec<u8>,
-    residual: Vec<u8>,
-}
-
-impl Decoder {
-    fn new(dimension: usize, bit_width: u8) -> Self {
-        let Encoder {
-            indices,
-            packed,
-            residual,
-            ..
-        } = Encoder::new(dimension, bit_width);
-        Self {
-            dimension,
-            bit_width,
-            indices,
-            packed,
-            residual,
-        }
-    }
-
-    /// Decodes one record into a padded row. An empty `residual` is none.
-    fn decode(&mut self, codebook: &Codebook, packed: &[u8], residual: &[u8], out: &mut [f32]) {
-        let kernels = Kernels::active();
-        self.packed[..packed.len()].copy_from_slice(packed);
-        kernels.unpack(self.bit_width, &self.packed, &mut self.indices);
-        self.residual[..residual.len()].copy_from_slice(residual);
-        let residual = (!residual.is_empty()).then_some(&*self.residual);
-        kernels.dequantize(codebook.table(), &self.indices, residual, out);
-        debug_assert_eq!(padded(self.dimension), out.len());
-    }
 }

@@ -7,11 +7,13 @@
 //! Vectors are `&[f32]`; batches are row-major, `rows * dimension` values.
 
 mod batch;
+mod block_encoder;
 mod codebook;
 mod codec;
 mod config;
 mod control;
 mod error;
+mod first_pass;
 mod gaussian;
 mod half;
 mod householder;
@@ -19,6 +21,8 @@ mod lloyd_max;
 mod record;
 mod rotation;
 mod rotation_cache;
+mod rotator;
+mod row_coder;
 mod validate;
 
 pub use batch::CompressedBatch;

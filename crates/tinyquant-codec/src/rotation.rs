@@ -4,18 +4,21 @@ use crate::config::check_dimension;
 use crate::gaussian::Gaussian;
 use crate::householder::{PanelMatrix, orthogonal};
 use crate::{Control, Error, rotation_cache};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tinyquant_kernels::{PANEL, padded};
 
 /// A random orthogonal matrix `M`: the orthogonal factor, with positive diagonal of `R`, of a Gaussian matrix
 /// drawn from the seed. Its bits are the same on every machine.
 ///
-/// The matrix is kept twice, once for each direction, as panels of columns: `2 * 8 * dimension^2` bytes.
+/// The matrix is kept twice, once for each direction, as panels of columns, and a third time in f32 once that
+/// is needed: up to `20 * dimension^2` bytes.
 pub struct Rotation {
     seed: u64,
     dimension: usize,
     /// Panels of `M'`: column `i` gives component `i` of `M x`.
     forward: Vec<f64>,
+    /// `forward` rounded to f32, made when it is first needed.
+    forward_f32: OnceLock<Vec<f32>>,
     /// Panels of `M`: column `j` gives component `j` of `M' y`.
     inverse: Vec<f64>,
 }
@@ -48,6 +51,7 @@ impl Rotation {
             seed,
             dimension,
             forward,
+            forward_f32: OnceLock::new(),
             inverse,
         })
     }
@@ -79,16 +83,17 @@ impl Rotation {
         &self.forward
     }
 
+    pub(crate) fn forward_f32(&self) -> &[f32] {
+        self.forward_f32
+            .get_or_init(|| self.forward.iter().map(|value| *value as f32).collect())
+    }
+
     pub(crate) fn inverse(&self) -> &[f64] {
         &self.inverse
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        Self::bytes_of(self.dimension)
-    }
-
-    fn bytes_of(dimension: usize) -> usize {
-        2 * size_of::<f64>() * dimension * padded(dimension)
+        (2 * size_of::<f64>() + size_of::<f32>()) * self.dimension * padded(self.dimension)
     }
 }
 

@@ -403,6 +403,49 @@ fn cancelling_stops_between_blocks() {
     assert_eq!(*seen.lock().unwrap(), [(96, 1000)]);
 }
 
+/// Rows on which the first pass in f32 has nothing to say: every code in doubt, or no f32 sum in range.
+#[test]
+fn awkward_rows_have_the_same_codes_on_every_level() {
+    const D: usize = 48;
+    let control = Control::default();
+    // An odd number of steps around zero puts a threshold at zero itself.
+    for (bits, scale) in [(2, 1.0), (4, 1.0), (4, 1e-42), (2, 1e37), (8, 1.0)] {
+        let levels = 1_i16 << bits;
+        let entries: Vec<f32> = (0..levels)
+            .map(|k| f32::from(2 * k + 1 - levels) * scale)
+            .collect();
+        let codebook = Codebook::from_entries(&entries, bits).unwrap();
+        let config = config(bits, D as u32, false);
+        let mut vectors = vec![0.0; 3 * D];
+        for factor in [1e-45, 1e-38, 1e-20, 1.0, 1e20, 1e30, 1e37, 3e38] {
+            let row = seeded::normal(factor as u64, D, 0.1);
+            vectors.extend(
+                row.iter()
+                    .map(|value| (value * factor).clamp(f32::MIN, f32::MAX)),
+            );
+            vectors.extend((0..D).map(|i| if i == 5 { factor } else { 0.0 }));
+            vectors.extend([factor; D]);
+        }
+        let mut expected = None;
+        for level in tinyquant_kernels::Level::supported() {
+            tinyquant_kernels::force(Some(level)).unwrap();
+            let batch = compress_batch(&vectors, &config, &codebook, None, &control).unwrap();
+            assert_eq!(
+                &batch,
+                expected.get_or_insert(batch.clone()),
+                "{level:?} {bits} bits {scale:e}"
+            );
+            for (row, vector) in vectors.chunks(D).enumerate() {
+                assert_eq!(
+                    batch.record(row).unwrap(),
+                    compress(vector, &config, &codebook).unwrap()
+                );
+            }
+        }
+        tinyquant_kernels::force(None).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

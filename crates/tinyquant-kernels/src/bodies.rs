@@ -6,7 +6,7 @@
 //! that the shells got them from must have the lengths that the shells check.
 
 use crate::simd::Simd;
-use crate::{F16_OVERFLOW, PANEL, QuantTable, STRIP, TILE};
+use crate::{CHUNK, F16_OVERFLOW, PANEL, QuantTable, STRIP, TILE};
 
 /// `sums[m][c] += x[i * stride + m] * panel[i * PANEL + c]`, `i` ascending. Unless `FUSED`, product and sum
 /// are rounded separately: then a lane's result does not depend on the level.
@@ -244,13 +244,65 @@ pub(crate) unsafe fn matvec<V: Simd, const PANELS: usize, const VECS: usize>(
     }
 }
 
-/// Transposes `TILE` rows of f32, `row_stride` apart, into a tile of f64.
+/// Writes approximate products of a tile and a panel of f32 to `TILE` rows that lie `out_stride` apart: fused
+/// sums of [`CHUNK`] products, added up in f32.
 #[inline(always)]
-pub(crate) unsafe fn widen_tile(rows: *const f32, row_stride: usize, k: usize, tile: *mut f64) {
+pub(crate) unsafe fn tile_sums<V: Simd, const ROWS: usize, const VECS: usize>(
+    x: *const f32,
+    panel: *const f32,
+    k: usize,
+    out: *mut f32,
+    out_stride: usize,
+) {
+    for first_row in (0..TILE).step_by(ROWS) {
+        for first_column in (0..PANEL).step_by(VECS * V::S_LANES) {
+            for first in (0..k).step_by(CHUNK) {
+                // SAFETY: as the module says; rows and columns stay inside the tile and the panel.
+                unsafe {
+                    let mut sums = [[V::s_splat(0.0); VECS]; ROWS];
+                    for i in first..k.min(first + CHUNK) {
+                        let mut columns = [V::s_splat(0.0); VECS];
+                        for (c, column) in columns.iter_mut().enumerate() {
+                            *column =
+                                V::s_load(panel.add(i * PANEL + first_column + c * V::S_LANES));
+                        }
+                        for (m, row) in sums.iter_mut().enumerate() {
+                            let value = V::s_splat(*x.add(i * TILE + first_row + m));
+                            for (sum, column) in row.iter_mut().zip(columns) {
+                                *sum = V::s_fma(value, column, *sum);
+                            }
+                        }
+                    }
+                    for (m, row) in sums.iter().enumerate() {
+                        let out = out.add((first_row + m) * out_stride + first_column);
+                        for (c, sum) in row.iter().enumerate() {
+                            let out = out.add(c * V::S_LANES);
+                            let before = if first == 0 {
+                                V::s_splat(0.0)
+                            } else {
+                                V::s_load(out)
+                            };
+                            V::s_store(out, V::s_add(before, *sum));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Transposes `TILE` rows of f32, `row_stride` apart, into a tile of f64 or f32.
+#[inline(always)]
+pub(crate) unsafe fn fill_tile<T: From<f32>>(
+    rows: *const f32,
+    row_stride: usize,
+    k: usize,
+    tile: *mut T,
+) {
     for i in 0..k {
         for m in 0..TILE {
             // SAFETY: as the module says: every row has k values and the tile k * TILE.
-            unsafe { *tile.add(i * TILE + m) = f64::from(*rows.add(m * row_stride + i)) };
+            unsafe { *tile.add(i * TILE + m) = (*rows.add(m * row_stride + i)).into() };
         }
     }
 }

@@ -34,6 +34,9 @@ pub const TILE: usize = 12;
 /// Rows of a strip.
 pub const STRIP: usize = 8;
 
+/// Products that [`Kernels::tile_sums`] adds up before it starts a new sum.
+const CHUNK: usize = 32;
+
 /// Magnitude from which a value rounds to infinity in f16.
 pub const F16_OVERFLOW: f32 = 65520.0;
 
@@ -84,6 +87,12 @@ impl QuantTable {
         self.bits
     }
 
+    /// Index of one value, as [`Kernels::quantize`] gives it.
+    pub fn index(&self, value: f32) -> u8 {
+        let thresholds = &self.thresholds[1..1 << self.bits];
+        thresholds.partition_point(|threshold| value >= *threshold) as u8
+    }
+
     /// Lookups read without a bounds check, so an index must be one of the table's.
     fn check(&self, indices: &[u8]) {
         let mask = ((1_u16 << self.bits) - 1) as u8;
@@ -108,4 +117,14 @@ pub const fn padded(len: usize) -> usize {
 /// and the rounding of `norm`; the last term covers underflow.
 pub fn fused_error(k: usize, norm: f64) -> f64 {
     1.01 * (2 * k + 2) as f64 * (f64::EPSILON / 2.0) * norm + 1e-290
+}
+
+/// Bound on the distance between an exact sum of `k` products and what [`Kernels::tile_sums`] makes of it, with
+/// the second factors rounded to f32 and otherwise the terms of [`fused_error`].
+///
+/// A product errs by `u = 2^-24` for the rounded factor, by `u` at each sum of its chunk and at each sum of the
+/// chunks. The f64 sum that the result stands for errs by less than the factor leaves room for.
+pub fn sums_error(k: usize, norm: f64) -> f32 {
+    let roundings = (2 + k.min(CHUNK) + k.div_ceil(CHUNK)) as f64;
+    (1.01 * roundings * f64::from(f32::EPSILON / 2.0) * norm) as f32 + f32::MIN_POSITIVE
 }

@@ -34,6 +34,7 @@ impl Simd for Scalar {
         s_mul(a: f32, b: f32) -> f32 = a * b;
         s_add(a: f32, b: f32) -> f32 = a + b;
         s_sub(a: f32, b: f32) -> f32 = a - b;
+        s_fma(a: f32, b: f32, c: f32) -> f32 = a.mul_add(b, c);
         s_any_reaches(value: f32, limit: f32) -> bool = value.abs() >= limit;
         s_store_f16(to: *mut u8, value: f32) = to.cast::<[u8; 2]>().write(f32_to_f16(value).to_le_bytes());
         s_load_f16(from: *const u8) -> f32 = f16_to_f32(u16::from_le_bytes(from.cast::<[u8; 2]>().read()));

@@ -12,7 +12,10 @@ pub struct Kernels {
     strip_add: unsafe fn(*const f64, usize, *const f64, usize, *mut f64),
     tile_round: unsafe fn(*const f64, *const f64, usize, *const f64, *mut f32, usize),
     matvec: unsafe fn(*const f64, usize, *const f64, usize, *mut f32),
+    tile_sums: unsafe fn(*const f32, *const f32, usize, *mut f32, usize),
     widen_tile: unsafe fn(*const f32, usize, usize, *mut f64),
+    fill_tile: unsafe fn(*const f32, usize, usize, *mut f32),
+    fused: bool,
     quantize: unsafe fn(&QuantTable, *const f32, usize, *mut u8),
     residual: unsafe fn(&QuantTable, *const f32, *const u8, usize, *mut u8) -> bool,
     dequantize: unsafe fn(&QuantTable, *const u8, Option<*const u8>, usize, *mut f32),
@@ -26,7 +29,7 @@ pub struct Kernels {
 /// side by side for one query, and vectors to sixteen lanes of f64 and of f32.
 macro_rules! level {
     ($name:ident, $level:expr, $simd:ty, $(#[$feature:meta])*
-     tile $rows:literal x $vecs:literal, strip $strip_rows:literal x $strip_vecs:literal, panels $panels:literal, blocks $blocks:literal,
+     tile $rows:literal x $vecs:literal x $sum_vecs:literal, strip $strip_rows:literal x $strip_vecs:literal, panels $panels:literal, blocks $blocks:literal,
      lanes $f64_vecs:literal $f32_vecs:literal) => {
         mod $name {
             use super::{Kernels, Level, QuantTable, bodies};
@@ -38,8 +41,12 @@ macro_rules! level {
                     bodies::tile_round::<$simd, $rows, $vecs>(x, panel, k, error, out, stride);
                 fn matvec(x: *const f64, k: usize, panels: *const f64, count: usize, out: *mut f32) =
                     bodies::matvec::<$simd, $panels, $f64_vecs>(x, k, panels, count, out);
+                fn tile_sums(x: *const f32, panel: *const f32, k: usize, out: *mut f32, stride: usize) =
+                    bodies::tile_sums::<$simd, $rows, $sum_vecs>(x, panel, k, out, stride);
                 fn widen_tile(rows: *const f32, stride: usize, k: usize, tile: *mut f64) =
-                    bodies::widen_tile(rows, stride, k, tile);
+                    bodies::fill_tile(rows, stride, k, tile);
+                fn fill_tile(rows: *const f32, stride: usize, k: usize, tile: *mut f32) =
+                    bodies::fill_tile(rows, stride, k, tile);
                 fn quantize(table: &QuantTable, values: *const f32, len: usize, out: *mut u8) =
                     bodies::quantize::<$simd>(table, values, len, out);
                 fn residual(table: &QuantTable, values: *const f32, indices: *const u8, len: usize, out: *mut u8) -> bool =
@@ -57,7 +64,10 @@ macro_rules! level {
                 strip_add,
                 tile_round,
                 matvec,
+                tile_sums,
                 widen_tile,
+                fill_tile,
+                fused: <$simd as crate::simd::Simd>::FUSED,
                 quantize,
                 residual,
                 dequantize,
@@ -87,17 +97,17 @@ macro_rules! shells {
 }
 
 level!(scalar, Level::Scalar, super::Scalar,
-    tile 2 x 8, strip 2 x 8, panels 1, blocks 1, lanes 16 16);
+    tile 2 x 8 x 8, strip 2 x 8, panels 1, blocks 1, lanes 16 16);
 #[cfg(target_arch = "x86_64")]
 level!(avx2, Level::Avx2, crate::x86::Avx2, #[target_feature(enable = "avx2,fma,f16c")]
-    tile 6 x 2, strip 4 x 2, panels 2, blocks 4, lanes 4 2);
+    tile 6 x 2 x 2, strip 4 x 2, panels 2, blocks 4, lanes 4 2);
 #[cfg(target_arch = "x86_64")]
 level!(avx512, Level::Avx512, crate::x86::Avx512,
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-    tile 12 x 2, strip 8 x 2, panels 4, blocks 8, lanes 2 1);
+    tile 12 x 2 x 1, strip 8 x 2, panels 4, blocks 8, lanes 2 1);
 #[cfg(target_arch = "aarch64")]
 level!(neon, Level::Neon, crate::aarch64::Neon, #[target_feature(enable = "neon")]
-    tile 6 x 4, strip 4 x 4, panels 2, blocks 4, lanes 8 4);
+    tile 6 x 4 x 4, strip 4 x 4, panels 2, blocks 4, lanes 8 4);
 
 impl Kernels {
     /// The kernels of the level in use.
@@ -207,18 +217,57 @@ impl Kernels {
         }
     }
 
+    /// Writes approximate products of a tile and a panel of f32 to columns `column..column + PANEL` of `TILE` rows
+    /// of `stride` values. [`sums_error`](crate::sums_error) bounds their distance from the exact sums; their bits
+    /// depend on the level.
+    ///
+    /// # Panics
+    /// As [`Kernels::tile_round`].
+    pub fn tile_sums(
+        &self,
+        tile: &[f32],
+        panel: &[f32],
+        out: &mut [f32],
+        stride: usize,
+        column: usize,
+    ) {
+        let k = panel.len() / PANEL;
+        assert!(
+            panel.len() == k * PANEL && tile.len() == k * TILE,
+            "tile and panel shapes"
+        );
+        assert!(
+            out.len() == TILE * stride && column + PANEL <= stride,
+            "output shape"
+        );
+        let out = out[column..].as_mut_ptr();
+        // SAFETY: the CPU has the level; the lengths were checked.
+        unsafe { (self.tile_sums)(tile.as_ptr(), panel.as_ptr(), k, out, stride) }
+    }
+
+    /// Whether [`Kernels::tile_sums`] is faster than [`Kernels::tile_round`]: it needs a fused multiply-add.
+    pub fn has_fast_sums(&self) -> bool {
+        self.fused
+    }
+
     /// Transposes the first `tile.len() / TILE` values of `TILE` rows of `stride` into a tile of f64.
     ///
     /// # Panics
     /// If the rows are shorter than that.
     pub fn widen_tile(&self, rows: &[f32], stride: usize, tile: &mut [f64]) {
-        let k = tile.len() / TILE;
-        assert!(
-            tile.len() == k * TILE && k <= stride && rows.len() == TILE * stride,
-            "tile shape"
-        );
+        let k = tile_rows(rows, stride, tile.len());
         // SAFETY: the CPU has the level; the lengths were checked.
         unsafe { (self.widen_tile)(rows.as_ptr(), stride, k, tile.as_mut_ptr()) }
+    }
+
+    /// Transposes as [`Kernels::widen_tile`], into a tile of f32.
+    ///
+    /// # Panics
+    /// As [`Kernels::widen_tile`].
+    pub fn fill_tile(&self, rows: &[f32], stride: usize, tile: &mut [f32]) {
+        let k = tile_rows(rows, stride, tile.len());
+        // SAFETY: the CPU has the level; the lengths were checked.
+        unsafe { (self.fill_tile)(rows.as_ptr(), stride, k, tile.as_mut_ptr()) }
     }
 
     /// Index of each value in the codebook.
@@ -342,4 +391,14 @@ impl Kernels {
             );
         }
     }
+}
+
+/// Checks that `rows` are `TILE` rows of `stride` with enough values for a tile, and returns how many it takes.
+fn tile_rows(rows: &[f32], stride: usize, tile_len: usize) -> usize {
+    let k = tile_len / TILE;
+    assert!(
+        tile_len == k * TILE && k <= stride && rows.len() == TILE * stride,
+        "tile shape"
+    );
+    k
 }

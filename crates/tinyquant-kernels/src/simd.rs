@@ -41,6 +41,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn s_mul(a: Self::S, b: Self::S) -> Self::S;
     unsafe fn s_add(a: Self::S, b: Self::S) -> Self::S;
     unsafe fn s_sub(a: Self::S, b: Self::S) -> Self::S;
+    /// `a * b + c` rounded once; only called where [`Simd::FUSED`] is set.
+    unsafe fn s_fma(a: Self::S, b: Self::S, c: Self::S) -> Self::S;
     /// Whether any lane's magnitude is at least `limit`.
     unsafe fn s_any_reaches(value: Self::S, limit: Self::S) -> bool;
     /// Rounds to f16 (nearest, ties to even) and stores `2 * S_LANES` bytes, little endian.

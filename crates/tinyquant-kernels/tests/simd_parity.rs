@@ -1,7 +1,7 @@
 //! Every level that this CPU has gives the bits of the scalar level.
 
 use proptest::prelude::*;
-use tinyquant_kernels::{Kernels, Level, PANEL, QuantTable, STRIP, TILE, fused_error};
+use tinyquant_kernels::{Kernels, Level, PANEL, QuantTable, STRIP, TILE, fused_error, sums_error};
 
 fn scalar() -> &'static Kernels {
     Kernels::of(Level::Scalar).unwrap()
@@ -146,6 +146,30 @@ proptest! {
     }
 
     #[test]
+    fn sums_in_f32_stay_within_their_bound(seed: u64, k in 1_usize..700, exponent in -140_i32..90) {
+        let scale = exponent as f32;
+        let rows: Vec<f32> = values(seed, TILE * k).iter().map(|v| v * scale.exp2()).collect();
+        let panel = unit_panel(!seed, k);
+        let rounded: Vec<f32> = panel.iter().map(|v| *v as f32).collect();
+        for kernels in others().chain([scalar()]) {
+            let mut tile = vec![0.0; k * TILE];
+            kernels.fill_tile(&rows, k, &mut tile);
+            let mut sums = vec![f32::NAN; TILE * PANEL];
+            kernels.tile_sums(&tile, &rounded, &mut sums, PANEL, 0);
+            for (m, row) in rows.chunks(k).enumerate() {
+                prop_assert!(row.iter().enumerate().all(|(i, v)| tile[i * TILE + m].to_bits() == v.to_bits()));
+                let norm = row.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+                let bound = f64::from(sums_error(k, norm));
+                for c in 0..PANEL {
+                    let exact = (0..k).fold(0.0, |sum, i| sum + f64::from(row[i]) * panel[i * PANEL + c]);
+                    let distance = (f64::from(sums[m * PANEL + c]) - exact).abs();
+                    prop_assert!(distance <= bound, "{distance:e} over {bound:e}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn products_with_one_vector(seed: u64, k in 1_usize..130, panels in 1_usize..10) {
         let (x, matrix) = (wide(&values(seed, k)), wide(&values(!seed, k * panels * PANEL)));
         let mut expected = vec![0.0; panels * PANEL];
@@ -168,6 +192,7 @@ proptest! {
         let run = |kernels: &Kernels| {
             let mut indices = vec![0; len];
             kernels.quantize(&table, &row, &mut indices);
+            assert!(row.iter().zip(&indices).all(|(value, index)| table.index(*value) == *index));
             let mut packed = vec![0; len * usize::from(width) / 8];
             kernels.pack(width, &indices, &mut packed);
             let mut unpacked = vec![0; len];

@@ -37,6 +37,7 @@ impl Simd for Neon {
         s_mul(a: float32x4_t, b: float32x4_t) -> float32x4_t = vmulq_f32(a, b);
         s_add(a: float32x4_t, b: float32x4_t) -> float32x4_t = vaddq_f32(a, b);
         s_sub(a: float32x4_t, b: float32x4_t) -> float32x4_t = vsubq_f32(a, b);
+        s_fma(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t = vfmaq_f32(c, a, b);
         s_any_reaches(value: float32x4_t, limit: float32x4_t) -> bool = vmaxvq_u32(vcageq_f32(value, limit)) != 0;
         s_store_f16(to: *mut u8, value: float32x4_t) = {
             let lanes: [f32; 4] = std::mem::transmute(value);

@@ -35,6 +35,7 @@ impl Simd for Avx2 {
         s_mul(a: __m256, b: __m256) -> __m256 = _mm256_mul_ps(a, b);
         s_add(a: __m256, b: __m256) -> __m256 = _mm256_add_ps(a, b);
         s_sub(a: __m256, b: __m256) -> __m256 = _mm256_sub_ps(a, b);
+        s_fma(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fmadd_ps(a, b, c);
         s_any_reaches(value: __m256, limit: __m256) -> bool = {
             let magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0), value);
             _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(magnitude, limit)) != 0

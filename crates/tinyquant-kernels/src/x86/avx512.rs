@@ -35,6 +35,7 @@ impl Simd for Avx512 {
         s_mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
         s_add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
         s_sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
+        s_fma(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
         s_any_reaches(value: __m512, limit: __m512) -> bool =
             _mm512_cmp_ps_mask::<_CMP_GE_OQ>(_mm512_abs_ps(value), limit) != 0;
         s_store_f16(to: *mut u8, value: __m512) =
