@@ -30,7 +30,7 @@ fn rotate(criterion: &mut Criterion) {
             |bencher| {
                 let panel = &panels[..K * PANEL];
                 bencher.iter(|| {
-                    kernels.tile_round(black_box(&tile), panel, &errors, &mut out, PANEL, 0);
+                    kernels.tile_round(black_box(&tile), panel, &errors, &mut out, PANEL, 0..PANEL);
                 });
             },
         );

@@ -42,9 +42,10 @@ impl Rotator {
             }
         });
         for (p, panel) in panels.chunks_exact(dimension * PANEL).enumerate() {
+            let columns = p * PANEL..dimension.min((p + 1) * PANEL);
             for (t, tile) in self.tiles.chunks_exact(TILE * dimension).enumerate() {
                 let out = &mut self.out[t * TILE * stride..][..TILE * stride];
-                kernels.tile_round(tile, panel, &self.errors[t], out, stride, p * PANEL);
+                kernels.tile_round(tile, panel, &self.errors[t], out, stride, columns.clone());
             }
         }
         &self.out[..count * stride]

@@ -403,6 +403,46 @@ fn cancelling_stops_between_blocks() {
     assert_eq!(*seen.lock().unwrap(), [(96, 1000)]);
 }
 
+/// A row so short that strict and fused sums round to zeros of different sign, and an entry that keeps the sign.
+#[test]
+fn zeros_have_one_sign_on_every_level() {
+    let row = [
+        0x0bbc_90a7_u32,
+        0x0015_4515,
+        0x8983_fdfd,
+        0x8b64_26e2,
+        0x0a72_816c,
+        0x8b41_f73b,
+        0x89f9_f367,
+        0x0b7c_1770,
+        0x8ac9_97ec,
+        0x0b05_3b6b,
+        0x8b3c_fb3b,
+        0x8b49_62d2,
+        0x0b0b_4a13,
+        0x8b5f_257c,
+        0x0ae3_d6de,
+        0x0a8a_9619,
+    ]
+    .map(f32::from_bits);
+    let codebook = Codebook::from_entries(&[-1.0, 0.0, 1.0, 2.0], 2).unwrap();
+    let expected = compress(&row, &config(2, 16, true), &codebook).unwrap();
+    assert_eq!(expected.residual().unwrap()[..2], [0x00, 0x80]);
+    for level in tinyquant_kernels::Level::supported() {
+        tinyquant_kernels::force(Some(level)).unwrap();
+        let batch = compress_batch(
+            &row,
+            &config(2, 16, true),
+            &codebook,
+            None,
+            &Control::default(),
+        )
+        .unwrap();
+        assert_eq!(batch.record(0).unwrap(), expected, "{level:?}");
+    }
+    tinyquant_kernels::force(None).unwrap();
+}
+
 /// Rows on which the first pass in f32 has nothing to say: every code in doubt, or no f32 sum in range.
 #[test]
 fn awkward_rows_have_the_same_codes_on_every_level() {

@@ -93,6 +93,7 @@ pub(crate) unsafe fn tile_round<V: Simd, const ROWS: usize, const VECS: usize>(
     error: *const f64,
     out: *mut f32,
     out_stride: usize,
+    used: usize,
 ) {
     for first_row in (0..TILE).step_by(ROWS) {
         for first_column in (0..PANEL).step_by(VECS * V::D_LANES) {
@@ -102,7 +103,7 @@ pub(crate) unsafe fn tile_round<V: Simd, const ROWS: usize, const VECS: usize>(
                 let panel = panel.add(first_column);
                 let out = out.add(first_row * out_stride + first_column);
                 if V::FUSED {
-                    let doubts = round_block::<V, ROWS, VECS, true>(
+                    let mut doubts = round_block::<V, ROWS, VECS, true>(
                         x,
                         panel,
                         k,
@@ -110,6 +111,11 @@ pub(crate) unsafe fn tile_round<V: Simd, const ROWS: usize, const VECS: usize>(
                         out,
                         out_stride,
                     );
+                    // The zeros of padding columns are always in doubt.
+                    let padding = !0 << used.saturating_sub(first_column).min(PANEL);
+                    for row in &mut doubts {
+                        *row &= !padding;
+                    }
                     let count: u32 = doubts.iter().map(|row| row.count_ones()).sum();
                     if count < MANY_DOUBTS {
                         repair(&doubts, x, panel, k, out, out_stride);

@@ -9,6 +9,19 @@
 //! is `k` rows of [`TILE`] values, one from each of twelve vectors; a *strip* is the same for [`STRIP`] rows of a
 //! matrix.
 
+#![allow(
+    unsafe_code,
+    reason = "the one crate for it: intrinsics and unchecked loads behind checked calls"
+)]
+#![allow(
+    clippy::inline_always,
+    reason = "bodies must be inlined into the shell that carries the CPU features"
+)]
+#![allow(
+    clippy::wildcard_imports,
+    reason = "std::arch is imported whole, as its own documentation does"
+)]
+
 mod bodies;
 mod half;
 mod level;
@@ -92,15 +105,6 @@ impl QuantTable {
         let thresholds = &self.thresholds[1..1 << self.bits];
         thresholds.partition_point(|threshold| value >= *threshold) as u8
     }
-
-    /// Lookups read without a bounds check, so an index must be one of the table's.
-    fn check(&self, indices: &[u8]) {
-        let mask = ((1_u16 << self.bits) - 1) as u8;
-        assert!(
-            indices.iter().fold(0, |all, index| all | index) <= mask,
-            "index outside the table"
-        );
-    }
 }
 
 /// Rounds a length up to whole panels.
@@ -114,9 +118,15 @@ pub const fn padded(len: usize) -> usize {
 /// A strict sum errs by at most `(k + 1) u S` and a fused one by `k u S` to first order, with `u = 2^-53` and `S`
 /// the sum of the products' magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, section
 /// 3.1), which is at most the product of the two lengths (Cauchy-Schwarz). The factor covers higher orders
-/// and the rounding of `norm`; the last term covers underflow.
+/// and the rounding of `norm`.
+///
+/// Of a nonzero `x` so short that a sum could round to either zero, no sum is certain: its bound is infinite. Above
+/// that length the bound exceeds the numbers that round to zero.
 pub fn fused_error(k: usize, norm: f64) -> f64 {
-    1.01 * (2 * k + 2) as f64 * (f64::EPSILON / 2.0) * norm + 1e-290
+    if norm < 1e-27 {
+        return if norm == 0.0 { 0.0 } else { f64::INFINITY };
+    }
+    1.01 * (2 * k + 2) as f64 * (f64::EPSILON / 2.0) * norm
 }
 
 /// Bound on the distance between an exact sum of `k` products and what [`Kernels::tile_sums`] makes of it, with

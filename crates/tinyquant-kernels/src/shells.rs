@@ -4,13 +4,14 @@ use crate::bodies;
 use crate::level::{Level, active};
 use crate::scalar::Scalar;
 use crate::{PANEL, QuantTable, STRIP, TILE};
+use std::ops::Range;
 
 /// The kernels of one level. A reference to it is a proof that the CPU has the level: [`Kernels::active`]
 /// and [`Kernels::of`] are the only sources.
 pub struct Kernels {
     level: Level,
     strip_add: unsafe fn(*const f64, usize, *const f64, usize, *mut f64),
-    tile_round: unsafe fn(*const f64, *const f64, usize, *const f64, *mut f32, usize),
+    tile_round: unsafe fn(*const f64, *const f64, usize, *const f64, *mut f32, usize, usize),
     matvec: unsafe fn(*const f64, usize, *const f64, usize, *mut f32),
     tile_sums: unsafe fn(*const f32, *const f32, usize, *mut f32, usize),
     widen_tile: unsafe fn(*const f32, usize, usize, *mut f64),
@@ -37,8 +38,8 @@ macro_rules! level {
             shells! { $(#[$feature])*
                 fn strip_add(x: *const f64, stride: usize, panel: *const f64, k: usize, acc: *mut f64) =
                     bodies::strip_add::<$simd, $strip_rows, $strip_vecs>(x, stride, panel, k, acc);
-                fn tile_round(x: *const f64, panel: *const f64, k: usize, error: *const f64, out: *mut f32, stride: usize) =
-                    bodies::tile_round::<$simd, $rows, $vecs>(x, panel, k, error, out, stride);
+                fn tile_round(x: *const f64, panel: *const f64, k: usize, error: *const f64, out: *mut f32, stride: usize, used: usize) =
+                    bodies::tile_round::<$simd, $rows, $vecs>(x, panel, k, error, out, stride, used);
                 fn matvec(x: *const f64, k: usize, panels: *const f64, count: usize, out: *mut f32) =
                     bodies::matvec::<$simd, $panels, $f64_vecs>(x, k, panels, count, out);
                 fn tile_sums(x: *const f32, panel: *const f32, k: usize, out: *mut f32, stride: usize) =
@@ -150,24 +151,27 @@ impl Kernels {
     pub fn strip_add(&self, x: &[f64], stride: usize, panel: &[f64], acc: &mut [f64]) {
         let k = panel.len() / PANEL;
         assert!(
-            panel.len() == k * PANEL && acc.len() == STRIP * PANEL,
+            has_shape(panel.len(), k, PANEL) && acc.len() == STRIP * PANEL,
             "panel and strip shapes"
         );
+        let last_row = k.saturating_sub(1).checked_mul(stride);
+        let end = last_row.and_then(|start| start.checked_add(STRIP));
         assert!(
-            k == 0 || (stride >= STRIP && x.len() >= (k - 1) * stride + STRIP),
+            k == 0 || (stride >= STRIP && end.is_some_and(|end| end <= x.len())),
             "rows of x"
         );
         // SAFETY: the CPU has the level; the lengths were checked.
         unsafe { (self.strip_add)(x.as_ptr(), stride, panel.as_ptr(), k, acc.as_mut_ptr()) }
     }
 
-    /// Writes the product of a tile and a panel, rounded to f32, to columns `column..column + PANEL` of
-    /// `TILE` rows of `stride` values.
+    /// Writes the product of a tile and a panel, rounded to f32, to `columns` of `TILE` rows of
+    /// `stride` values; a whole panel is written from their start on.
     ///
     /// The result is that of strict sums in f64 in order of `k`, each product and each sum rounded.
     /// `error[m]` bounds the distance between such a sum of row `m` and the same sum with fused
     /// multiply-adds: [`fused_error`](crate::fused_error) gives it. A bound that is too small makes the result
-    /// depend on the level; one that is too large costs time.
+    /// depend on the level; one that is too large costs time. Beyond `columns`, what is
+    /// written may be the fused sum.
     ///
     /// # Panics
     /// If the tile and the panel have different numbers of rows, or `out` is not `TILE` rows with room for
@@ -179,20 +183,34 @@ impl Kernels {
         error: &[f64; TILE],
         out: &mut [f32],
         stride: usize,
-        column: usize,
+        columns: Range<usize>,
     ) {
         let k = panel.len() / PANEL;
         assert!(
-            panel.len() == k * PANEL && tile.len() == k * TILE,
+            has_shape(panel.len(), k, PANEL) && has_shape(tile.len(), k, TILE),
             "tile and panel shapes"
         );
         assert!(
-            out.len() == TILE * stride && column + PANEL <= stride,
+            has_shape(out.len(), TILE, stride)
+                && columns
+                    .start
+                    .checked_add(PANEL)
+                    .is_some_and(|end| end <= stride),
             "output shape"
         );
-        let (out, error) = (out[column..].as_mut_ptr(), error.as_ptr());
+        let (out, error) = (out[columns.start..].as_mut_ptr(), error.as_ptr());
         // SAFETY: the CPU has the level; the lengths were checked.
-        unsafe { (self.tile_round)(tile.as_ptr(), panel.as_ptr(), k, error, out, stride) }
+        unsafe {
+            (self.tile_round)(
+                tile.as_ptr(),
+                panel.as_ptr(),
+                k,
+                error,
+                out,
+                stride,
+                columns.len(),
+            );
+        }
     }
 
     /// Product of one vector with panels of `x.len()` rows each, in f64, strictly in order, rounded to f32.
@@ -202,7 +220,7 @@ impl Kernels {
     pub fn matvec(&self, x: &[f64], panels: &[f64], out: &mut [f32]) {
         let count = out.len() / PANEL;
         assert!(
-            out.len() == count * PANEL && panels.len() == count * PANEL * x.len(),
+            has_shape(out.len(), count, PANEL) && has_shape(panels.len(), out.len(), x.len()),
             "panel shapes"
         );
         // SAFETY: the CPU has the level; the lengths were checked.
@@ -233,11 +251,12 @@ impl Kernels {
     ) {
         let k = panel.len() / PANEL;
         assert!(
-            panel.len() == k * PANEL && tile.len() == k * TILE,
+            has_shape(panel.len(), k, PANEL) && has_shape(tile.len(), k, TILE),
             "tile and panel shapes"
         );
         assert!(
-            out.len() == TILE * stride && column + PANEL <= stride,
+            has_shape(out.len(), TILE, stride)
+                && column.checked_add(PANEL).is_some_and(|end| end <= stride),
             "output shape"
         );
         let out = out[column..].as_mut_ptr();
@@ -300,7 +319,7 @@ impl Kernels {
             indices.len() == len && out.len() == 2 * len && len.is_multiple_of(PANEL),
             "padded rows"
         );
-        table.check(indices);
+        assert!(all_below(indices, table.bits), "index outside the table");
         // SAFETY: the CPU has the level; the lengths and the indices were checked.
         unsafe {
             (self.residual)(
@@ -333,7 +352,7 @@ impl Kernels {
             residual.is_none_or(|bytes| bytes.len() == 2 * len),
             "two bytes of residual a value"
         );
-        table.check(indices);
+        assert!(all_below(indices, table.bits), "index outside the table");
         let residual = residual.map(<[u8]>::as_ptr);
         // SAFETY: the CPU has the level; the lengths and the indices were checked.
         unsafe { (self.dequantize)(table, indices.as_ptr(), residual, len, out.as_mut_ptr()) }
@@ -342,9 +361,12 @@ impl Kernels {
     /// Packs indices of `bits` bits (2, 4 or 8), least significant bits first.
     ///
     /// # Panics
-    /// If the indices are no multiple of [`PANEL`] or `out` is not exactly their packed length.
+    /// If `bits` is another number, an index does not fit it, the indices are no multiple of [`PANEL`], or `out` is
+    /// not exactly their packed length.
     pub fn pack(&self, bits: u8, indices: &[u8], out: &mut [u8]) {
+        assert!(matches!(bits, 2 | 4 | 8), "bits must be 2, 4 or 8");
         assert!(indices.len().is_multiple_of(PANEL), "padded rows");
+        assert!(all_below(indices, bits), "index wider than its bits");
         assert_eq!(
             out.len(),
             indices.len() * usize::from(bits) / 8,
@@ -357,8 +379,9 @@ impl Kernels {
     /// The inverse of [`Kernels::pack`].
     ///
     /// # Panics
-    /// If `out` is no multiple of [`PANEL`] or `packed` is not exactly its packed length.
+    /// If `bits` is another number, `out` is no multiple of [`PANEL`], or `packed` is not exactly its packed length.
     pub fn unpack(&self, bits: u8, packed: &[u8], out: &mut [u8]) {
+        assert!(matches!(bits, 2 | 4 | 8), "bits must be 2, 4 or 8");
         assert!(out.len().is_multiple_of(PANEL), "padded rows");
         assert_eq!(
             packed.len(),
@@ -377,7 +400,7 @@ impl Kernels {
     pub fn dot_blocks(&self, query: &[f32], blocks: &[f32], out: &mut [f32]) {
         let count = out.len() / PANEL;
         assert!(
-            out.len() == count * PANEL && blocks.len() == count * PANEL * query.len(),
+            has_shape(out.len(), count, PANEL) && has_shape(blocks.len(), out.len(), query.len()),
             "block shapes"
         );
         // SAFETY: the CPU has the level; the lengths were checked.
@@ -393,11 +416,22 @@ impl Kernels {
     }
 }
 
+/// Whether all indices fit `bits` bits: lookups read without a bounds check.
+fn all_below(indices: &[u8], bits: u8) -> bool {
+    let mask = ((1_u16 << bits) - 1) as u8;
+    indices.iter().fold(0, |all, index| all | index) <= mask
+}
+
+/// Whether `len` is `rows * columns`. A product that overflows is no length.
+fn has_shape(len: usize, rows: usize, columns: usize) -> bool {
+    rows.checked_mul(columns) == Some(len)
+}
+
 /// Checks that `rows` are `TILE` rows of `stride` with enough values for a tile, and returns how many it takes.
 fn tile_rows(rows: &[f32], stride: usize, tile_len: usize) -> usize {
     let k = tile_len / TILE;
     assert!(
-        tile_len == k * TILE && k <= stride && rows.len() == TILE * stride,
+        has_shape(tile_len, k, TILE) && k <= stride && has_shape(rows.len(), TILE, stride),
         "tile shape"
     );
     k

@@ -74,6 +74,33 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
+/// The definition: strict sums, `TILE` rows of `PANEL`.
+fn strict(tile: &[f64], panel: &[f64]) -> Vec<f32> {
+    let sum = |m: usize, c: usize| {
+        tile.iter()
+            .skip(m)
+            .step_by(TILE)
+            .zip(panel.iter().skip(c).step_by(PANEL))
+            .fold(0.0, |sum, (x, p)| sum + x * p)
+    };
+    (0..TILE * PANEL)
+        .map(|i| sum(i / PANEL, i % PANEL) as f32)
+        .collect()
+}
+
+fn errors_of(tile: &[f64]) -> [f64; TILE] {
+    std::array::from_fn(|m| {
+        let norm = tile
+            .iter()
+            .skip(m)
+            .step_by(TILE)
+            .map(|v| v * v)
+            .sum::<f64>()
+            .sqrt();
+        fused_error(tile.len() / TILE, norm)
+    })
+}
+
 #[test]
 fn the_required_level_is_present() {
     if let Ok(required) = std::env::var("TINYQUANT_REQUIRE_SIMD") {
@@ -119,28 +146,44 @@ proptest! {
     }
 
     #[test]
-    fn tiles(seed: u64, k in 1_usize..300, column in 0_usize..2, exponent in -30_i32..30) {
+    fn tiles(seed: u64, k in 1_usize..300, column in 0_usize..2, exponent in -30_i32..30, used in 1..=PANEL) {
         let stride = 3 * PANEL;
         let scale = f64::from(exponent).exp2();
         let tile: Vec<f64> = values(seed, k * TILE).iter().map(|v| f64::from(v * scale as f32)).collect();
         let panel = unit_panel(!seed, k);
-        let errors = std::array::from_fn(|m| {
-            let norm = tile.iter().skip(m).step_by(TILE).map(|v| v * v).sum::<f64>().sqrt();
-            fused_error(k, norm)
-        });
-        let mut expected = vec![7.0; TILE * stride];
-        for m in 0..TILE {
-            for c in 0..PANEL {
-                let sum = (0..k).fold(0.0, |sum, i| sum + tile[i * TILE + m] * panel[i * PANEL + c]);
-                expected[m * stride + column * PANEL + c] = sum as f32;
-            }
-        }
+        let expected = strict(&tile, &panel);
         for kernels in others().chain([scalar()]) {
             let mut got = vec![7.0; TILE * stride];
-            kernels.tile_round(&tile, &panel, &errors, &mut got, stride, column * PANEL);
-            prop_assert_eq!(bits(&got), bits(&expected), "{:?}", kernels.level());
-            // Bounds that put every result in doubt take the strict way and change nothing.
-            kernels.tile_round(&tile, &panel, &[f64::INFINITY; TILE], &mut got, stride, column * PANEL);
+            for errors in [errors_of(&tile), [f64::INFINITY; TILE]] {
+                kernels.tile_round(&tile, &panel, &errors, &mut got, stride, column * PANEL..column * PANEL + used);
+                for (m, row) in got.chunks(stride).enumerate() {
+                    let expected = &expected[m * PANEL..][..used];
+                    prop_assert_eq!(bits(&row[column * PANEL..][..used]), bits(expected), "{:?}", kernels.level());
+                    prop_assert!(row[2 * PANEL..].iter().all(|v| v.to_bits() == 7.0_f32.to_bits()));
+                }
+            }
+        }
+    }
+
+    /// Sums that lie where rounding to f32 turns, so that the order of additions decides.
+    #[test]
+    fn tiles_at_the_turn_of_rounding(seed: u64, k in 2_usize..200) {
+        let mut tile = wide(&values(seed, k * TILE));
+        let mut panel = unit_panel(!seed, k);
+        for value in &mut panel {
+            *value *= 0.86;
+        }
+        panel[(k - 1) * PANEL..].fill(0.5);
+        for m in 0..TILE {
+            let head = (0..k - 1).fold(0.0, |sum, i| sum + tile[i * TILE + m] * panel[i * PANEL]);
+            let near = (head as f32).max(1e-3);
+            let middle = f64::midpoint(f64::from(near), f64::from(near.next_up()));
+            tile[(k - 1) * TILE + m] = (middle - head) * 2.0;
+        }
+        let expected = strict(&tile, &panel);
+        for kernels in others() {
+            let mut got = vec![0.0; TILE * PANEL];
+            kernels.tile_round(&tile, &panel, &errors_of(&tile), &mut got, PANEL, 0..PANEL);
             prop_assert_eq!(bits(&got), bits(&expected), "{:?}", kernels.level());
         }
     }
@@ -246,4 +289,49 @@ proptest! {
 #[should_panic(expected = "index outside the table")]
 fn a_foreign_index_is_refused() {
     scalar().dequantize(&table(2, 1), &[4; PANEL], None, &mut [0.0; PANEL]);
+}
+
+#[test]
+fn shapes_whose_product_overflows_are_refused() {
+    let refused =
+        |call: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err();
+    let kernels = Kernels::active();
+    assert!(refused(&|| kernels.tile_round(
+        &[],
+        &[],
+        &[0.0; TILE],
+        &mut [],
+        1 << 62,
+        0..PANEL
+    )));
+    assert!(refused(&|| kernels.tile_sums(
+        &[],
+        &[],
+        &mut [],
+        1 << 62,
+        0
+    )));
+    assert!(refused(&|| kernels.widen_tile(
+        &[],
+        1 << 62,
+        &mut [0.0; TILE]
+    )));
+    assert!(refused(&|| kernels.fill_tile(
+        &[],
+        1 << 62,
+        &mut [0.0; TILE]
+    )));
+    let stride = 0x5555_5555_5555_5556;
+    let acc = &mut [0.0; STRIP * PANEL];
+    let strip = std::panic::AssertUnwindSafe(|| {
+        kernels.strip_add(&[0.0; 16], stride, &[1.0; 4 * PANEL], acc);
+    });
+    assert!(std::panic::catch_unwind(strip).is_err());
+    assert!(refused(&|| kernels.pack(3, &[0; PANEL], &mut [0; 6])));
+    assert!(refused(&|| kernels.pack(2, &[4; PANEL], &mut [0; 4])));
+    assert!(refused(&|| kernels.unpack(
+        16,
+        &[0; 2 * PANEL],
+        &mut [0; PANEL]
+    )));
 }
