@@ -6,7 +6,7 @@ use crate::{CompressedVector, Error};
 /// Compressed vectors that share hash, dimension, bit width and residual flag, stored without repeating them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompressedBatch {
-    /// None only for a batch that was read from no bytes at all.
+    /// None for an empty batch.
     pub(crate) layout: Option<Layout>,
     pub(crate) len: usize,
     pub(crate) packed: Vec<u8>,

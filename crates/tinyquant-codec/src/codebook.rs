@@ -1,7 +1,7 @@
 //! The values that codes stand for.
 
 use crate::config::check_bit_width;
-use crate::{CodecConfig, Control, Error, check_finite, lloyd_max, rows_of};
+use crate::{CodecConfig, Control, Error, check_finite, lloyd_max, memory, rows_of};
 use std::sync::Arc;
 use tinyquant_kernels::QuantTable;
 
@@ -37,7 +37,8 @@ impl Codebook {
     /// number of values, Lloyd-Max sorts them.
     ///
     /// # Errors
-    /// `RaggedRows`, `NonFinite`, `InsufficientTrainingData`, `Cancelled`.
+    /// `RaggedRows`, `NonFinite`, `InsufficientTrainingData`, `OutOfMemory`, `RotationOverflow` (Lloyd-Max), and
+    /// `Cancelled`, which is looked for between steps, not inside a sort.
     pub fn train(
         vectors: &[f32],
         config: &CodecConfig,
@@ -46,6 +47,7 @@ impl Codebook {
     ) -> Result<Self, Error> {
         rows_of(vectors, config.dimension())?;
         check_finite(vectors, config.dimension())?;
+        control.check()?;
         let levels = config.num_codebook_entries();
         if vectors.is_empty() {
             return Err(Error::InsufficientTrainingData {
@@ -54,7 +56,7 @@ impl Codebook {
             });
         }
         let mut entries = match method {
-            TrainMethod::TinyQuant => uniform_quantiles(vectors.to_vec(), levels),
+            TrainMethod::TinyQuant => uniform_quantiles(memory::copied(vectors)?, levels),
             TrainMethod::LloydMax => lloyd_max::train(vectors, config, control)?,
         };
         entries.sort_by(f32::total_cmp);

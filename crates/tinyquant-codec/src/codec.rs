@@ -6,7 +6,7 @@ use crate::rotator::Rotator;
 use crate::row_coder::RowCoder;
 use crate::{
     Codebook, CodecConfig, CompressedBatch, CompressedVector, Control, Error, Rotation,
-    check_finite, rows_of,
+    check_finite, memory, rows_of,
 };
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -51,13 +51,7 @@ pub fn compress(
     let wide: Vec<f64> = vector.iter().map(|value| f64::from(*value)).collect();
     Kernels::active().matvec(&wide, rotation.forward(), &mut rotated);
     coder.encode(codebook, &rotated, 0, &mut packed, &mut residual)?;
-    CompressedVector::from_parts(
-        config.config_hash(),
-        dimension,
-        config.bit_width(),
-        packed,
-        config.residual_enabled().then_some(residual),
-    )
+    Ok(CompressedVector::from_checked(layout, packed, residual))
 }
 
 /// Decompresses one vector. A residual is applied if the record has one, whatever the configuration says.
@@ -96,7 +90,7 @@ pub fn decompress(
 ///
 /// # Errors
 /// `RaggedRows`, `CodebookIncompatible`, `NonFinite` and `ResidualOverflow` (with the first such row),
-/// `Cancelled`.
+/// `OutOfMemory`, `Cancelled`. Of a failing row and a cancellation, the one in the earlier block is reported.
 pub fn compress_batch(
     vectors: &[f32],
     config: &CodecConfig,
@@ -110,8 +104,8 @@ pub fn compress_batch(
     check_finite(vectors, dimension)?;
     let layout = layout_of(config);
     let (packed_len, residual_len) = (layout.packed_len(), layout.residual_len());
-    let mut packed = vec![0; rows * packed_len];
-    let mut residuals = vec![0; rows * residual_len];
+    let mut packed = memory::filled(rows * packed_len)?;
+    let mut residuals = memory::filled(rows * residual_len)?;
     if rows > 0 {
         let rotation = Rotation::shared(config.seed(), dimension, control)?;
         let block = block_rows(rows, dimension, pool);
@@ -135,7 +129,7 @@ pub fn compress_batch(
         )?;
     }
     Ok(CompressedBatch {
-        layout: Some(layout),
+        layout: (rows > 0).then_some(layout),
         len: rows,
         packed,
         residuals,
@@ -145,7 +139,7 @@ pub fn compress_batch(
 /// Decompresses a batch into rows of `config.dimension()` values; otherwise as [`compress_batch`].
 ///
 /// # Errors
-/// Those of [`decompress`], with the row, and `Cancelled`.
+/// Those of [`decompress`], with the row where it matters, `OutOfMemory` and `Cancelled`.
 pub fn decompress_batch(
     batch: &CompressedBatch,
     config: &CodecConfig,
@@ -169,7 +163,7 @@ pub fn decompress_batch(
 /// Decompresses single records into rows of `config.dimension()` values; otherwise as [`compress_batch`].
 ///
 /// # Errors
-/// Those of [`decompress`], with the row, and `Cancelled`.
+/// Those of [`decompress`], with the row where it matters, `OutOfMemory` and `Cancelled`.
 pub fn decompress_records(
     records: &[&CompressedVector],
     config: &CodecConfig,
@@ -197,7 +191,7 @@ fn decompress_parts(
 ) -> Result<Vec<f32>, Error> {
     let dimension = config.dimension();
     let stride = padded(dimension);
-    let mut out = vec![0.0; records.len() * dimension];
+    let mut out = memory::filled(records.len() * dimension)?;
     if records.is_empty() {
         return Ok(out);
     }
@@ -252,7 +246,7 @@ pub(crate) fn rotate(
     let dimension = config.dimension();
     let rotation = Rotation::shared(config.seed(), dimension, control)?;
     let mut rotator = Rotator::new(dimension);
-    let mut out = Vec::with_capacity(vectors.len());
+    let mut out = memory::with_capacity(vectors.len())?;
     for block in vectors.chunks(BLOCK_ROWS * dimension) {
         control.check()?;
         let rotated = rotator.rotate(block.chunks_exact(dimension), rotation.forward());
@@ -265,7 +259,7 @@ pub(crate) fn rotate(
 
 fn layout_of(config: &CodecConfig) -> Layout {
     Layout {
-        config_hash: config.config_hash().into(),
+        config_hash: config.shared_hash(),
         dimension: config.dimension(),
         bit_width: config.bit_width(),
         has_residual: config.residual_enabled(),

@@ -82,6 +82,11 @@ impl CodecConfig {
         &self.config_hash
     }
 
+    /// The hash, shared: for records, which each carry it.
+    pub fn shared_hash(&self) -> Arc<str> {
+        Arc::clone(&self.config_hash)
+    }
+
     fn key(&self) -> (u8, u64, u32, bool) {
         (
             self.bit_width,

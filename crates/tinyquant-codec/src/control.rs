@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Control<'a> {
     /// Polled once per block of work; when it is set, the operation stops with [`Error::Cancelled`].
     pub cancelled: Option<&'a AtomicBool>,
-    /// Called with (rows done, rows in all) after each block, from any thread.
+    /// Called with (rows done, rows in all) after each block, from any thread: calls of two threads may arrive in
+    /// either order.
     pub progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
 }
 

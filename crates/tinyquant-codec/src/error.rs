@@ -219,6 +219,20 @@ pub enum Error {
         /// The value.
         value: f32,
     },
+    /// A row whose rotated coordinates are beyond the range of f32.
+    #[error("row {row}: rotated coordinate {column} is beyond the range of f32")]
+    RotationOverflow {
+        /// Row of the batch.
+        row: usize,
+        /// Coordinate after the rotation.
+        column: usize,
+    },
+    /// Memory that the system does not give.
+    #[error("not enough memory: {bytes} bytes were refused")]
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: u64,
+    },
     /// A record that decodes to a NaN or an infinity.
     #[error("record {row} decodes to a value that is not finite at column {column}")]
     DecodedNonFinite {
@@ -302,7 +316,10 @@ impl Error {
             | Self::InvalidArgument { .. } => ErrorCode::InvalidArg,
             Self::DimensionMismatch { .. } | Self::RaggedRows { .. } => ErrorCode::DimMismatch,
             Self::NonFinite { .. } | Self::DecodedNonFinite { .. } => ErrorCode::NonFinite,
-            Self::ResidualOverflow { .. } | Self::HalfOverflow { .. } => ErrorCode::Limit,
+            Self::ResidualOverflow { .. }
+            | Self::HalfOverflow { .. }
+            | Self::RotationOverflow { .. }
+            | Self::OutOfMemory { .. } => ErrorCode::Limit,
             Self::CodebookIncompatible { .. } => ErrorCode::CodebookMismatch,
             Self::ConfigMismatch { .. } => ErrorCode::ConfigMismatch,
             Self::Truncated { .. } => ErrorCode::Truncated,
@@ -375,6 +392,7 @@ impl Error {
             ],
             Self::ResidualOverflow { row, column, .. }
             | Self::HalfOverflow { row, column, .. }
+            | Self::RotationOverflow { row, column }
             | Self::DecodedNonFinite { row, column } => {
                 vec![int("row", *row), int("column", *column)]
             }
@@ -406,6 +424,7 @@ impl Error {
             } => {
                 vec![kind(name), ("offset", Detail::Int(*offset as i64))]
             }
+            Self::OutOfMemory { bytes } => vec![("bytes", Detail::Int(*bytes as i64))],
             Self::InvalidArgument { .. } | Self::Cancelled => vec![],
         }
     }

@@ -15,6 +15,7 @@ const TOGETHER: usize = 4;
 
 /// Scratch memory that takes the codes of a block of rows.
 pub(crate) struct FirstPass {
+    kernels: &'static Kernels,
     dimension: usize,
     short: Vec<f32>,
     tiles: Vec<f32>,
@@ -33,6 +34,7 @@ impl FirstPass {
 
     pub(crate) fn new(dimension: usize) -> Self {
         Self {
+            kernels: Kernels::active(),
             dimension,
             short: vec![0.0; TILE * dimension],
             tiles: Vec::new(),
@@ -45,7 +47,7 @@ impl FirstPass {
 
     /// Rotates rows of finite values, approximately.
     pub(crate) fn rotate(&mut self, vectors: &[f32], rotation: &Rotation) {
-        let kernels = Kernels::active();
+        let kernels = self.kernels;
         let (dimension, stride) = (self.dimension, padded(self.dimension));
         let tiles = (vectors.len() / dimension).div_ceil(TILE);
         self.tiles.resize(tiles * TILE * dimension, 0.0);
@@ -57,8 +59,11 @@ impl FirstPass {
             let tile = &mut self.tiles[t * TILE * dimension..][..TILE * dimension];
             kernels.fill_tile(rows, dimension, tile);
         });
-        let panels = rotation.forward_f32().chunks_exact(dimension * PANEL);
-        for (p, panel) in panels.enumerate() {
+        let panels = rotation.forward_f32();
+        if panels.is_empty() {
+            self.norms.fill(f64::INFINITY);
+        }
+        for (p, panel) in panels.chunks_exact(dimension * PANEL).enumerate() {
             for (t, tile) in self.tiles.chunks_exact(TILE * dimension).enumerate() {
                 let out = &mut self.sums[t * TILE * stride..][..TILE * stride];
                 kernels.tile_sums(tile, panel, out, stride, p * PANEL);
@@ -79,7 +84,7 @@ impl FirstPass {
         codebook: &Codebook,
         codes: &mut [u8],
     ) -> bool {
-        let kernels = Kernels::active();
+        let kernels = self.kernels;
         let table = codebook.table();
         let sums = &self.sums[row * self.shifted.len()..][..self.shifted.len()];
         if self.norms[row] > MAX_NORM {

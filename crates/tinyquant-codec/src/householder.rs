@@ -4,7 +4,7 @@
 //! columns, so the bits do not depend on the CPU. Block reflections use the compact WY form (Schreiber and
 //! Van Loan, 1989): a product of reflections is `I - V T V'`.
 
-use crate::{Control, Error};
+use crate::{Control, Error, memory};
 use tinyquant_kernels::{Kernels, PANEL, STRIP};
 
 /// Reflections that are applied together: one panel of columns.
@@ -20,21 +20,21 @@ pub(crate) struct PanelMatrix {
 }
 
 impl PanelMatrix {
-    pub(crate) fn zero(size: usize) -> Self {
+    pub(crate) fn zero(size: usize) -> Result<Self, Error> {
         let rows = size.next_multiple_of(STRIP);
-        Self {
+        Ok(Self {
             size,
             rows,
-            data: vec![0.0; rows * size.next_multiple_of(PANEL)],
-        }
+            data: memory::filled(rows * size.next_multiple_of(PANEL))?,
+        })
     }
 
-    fn identity(size: usize) -> Self {
-        let mut matrix = Self::zero(size);
+    fn identity(size: usize) -> Result<Self, Error> {
+        let mut matrix = Self::zero(size)?;
         for i in 0..size {
             *matrix.at(i, i) = 1.0;
         }
-        matrix
+        Ok(matrix)
     }
 
     pub(crate) fn at(&mut self, row: usize, column: usize) -> &mut f64 {
@@ -50,7 +50,7 @@ impl PanelMatrix {
 /// the factor that goes with a positive diagonal, which is unique.
 ///
 /// # Errors
-/// [`Error::Cancelled`].
+/// [`Error::Cancelled`], [`Error::OutOfMemory`].
 pub(crate) fn orthogonal(mut matrix: PanelMatrix, control: &Control) -> Result<PanelMatrix, Error> {
     let kernels = Kernels::active();
     let (size, panel_len) = (matrix.size, matrix.panel_len());
@@ -70,7 +70,7 @@ pub(crate) fn orthogonal(mut matrix: PanelMatrix, control: &Control) -> Result<P
         }
         factors.push(t);
     }
-    let mut q = PanelMatrix::identity(size);
+    let mut q = PanelMatrix::identity(size)?;
     for (index, t) in factors.into_iter().enumerate().rev() {
         control.check()?;
         let first = index * BLOCK;
@@ -227,7 +227,7 @@ mod tests {
     fn equals_nalgebras_factor() {
         for size in [1, 2, 3, 7, 15, 16, 17, 31, 64, 100, 193] {
             let mut gaussian = Gaussian::new(size as u64);
-            let mut matrix = PanelMatrix::zero(size);
+            let mut matrix = PanelMatrix::zero(size).unwrap();
             let mut reference = DMatrix::zeros(size, size);
             for i in 0..size {
                 for j in 0..size {

@@ -211,7 +211,7 @@ impl CompressedVector {
     /// # Errors
     /// `UnsupportedBitWidth`, `InvalidDimension`, `DimensionTooLarge`, `InvalidArgument`.
     pub fn from_parts(
-        config_hash: &str,
+        config_hash: impl Into<Arc<str>>,
         dimension: usize,
         bit_width: u8,
         packed: Vec<u8>,
@@ -237,10 +237,10 @@ impl CompressedVector {
         let padding = packed
             .last()
             .map_or(0, |last| if used_bits == 0 { 0 } else { last >> used_bits });
-        if !fits || padding != 0 || !is_hash(config_hash) {
+        if !fits || padding != 0 || !is_hash(&layout.config_hash) {
             let reason = format!(
                 "the parts do not make a record of dimension {dimension} and bit width {bit_width}: hash of {} characters, {} index bytes (expected {}), {} residual bytes (expected {})",
-                config_hash.len(),
+                layout.config_hash.len(),
                 packed.len(),
                 layout.packed_len(),
                 residual.len(),
@@ -276,7 +276,11 @@ impl CompressedVector {
         })
     }
 
-    pub(crate) fn from_checked(layout: Layout, packed: &[u8], residual: &[u8]) -> Self {
+    pub(crate) fn from_checked(
+        layout: Layout,
+        packed: impl Into<Box<[u8]>>,
+        residual: impl Into<Box<[u8]>>,
+    ) -> Self {
         Self {
             layout,
             packed: packed.into(),

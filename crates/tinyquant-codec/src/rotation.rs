@@ -3,7 +3,7 @@
 use crate::config::check_dimension;
 use crate::gaussian::Gaussian;
 use crate::householder::{PanelMatrix, orthogonal};
-use crate::{Control, Error, rotation_cache};
+use crate::{Control, Error, memory, rotation_cache};
 use std::sync::{Arc, OnceLock};
 use tinyquant_kernels::{PANEL, padded};
 
@@ -25,18 +25,18 @@ pub struct Rotation {
 
 impl Rotation {
     /// The matrix of a seed and a dimension, shared by the whole process: it is built on first use and kept
-    /// in a cache of 256 MB, or of the newest matrix if that is larger. Building takes time proportional to
+    /// in a cache of 64 matrices and 256 MB, or of the newest matrix if that is larger. Building takes time proportional to
     /// `dimension^3`; a second caller waits for the first.
     ///
     /// # Errors
-    /// `InvalidDimension`, `DimensionTooLarge`, or `Cancelled` while building or waiting.
+    /// `InvalidDimension`, `DimensionTooLarge`, `OutOfMemory`, or `Cancelled` while building or waiting.
     pub fn shared(seed: u64, dimension: usize, control: &Control) -> Result<Arc<Self>, Error> {
         check_dimension(dimension)?;
         rotation_cache::get_or_build(seed, dimension, control)
     }
 
     pub(crate) fn build(seed: u64, dimension: usize, control: &Control) -> Result<Self, Error> {
-        let mut matrix = PanelMatrix::zero(dimension);
+        let mut matrix = PanelMatrix::zero(dimension)?;
         let mut gaussian = Gaussian::new(seed);
         for row in 0..dimension {
             control.check()?;
@@ -46,7 +46,7 @@ impl Rotation {
         }
         let q = orthogonal(matrix, control)?;
         let inverse = without_padding_rows(q);
-        let forward = transposed(&inverse, dimension);
+        let forward = transposed(&inverse, dimension)?;
         Ok(Self {
             seed,
             dimension,
@@ -67,25 +67,34 @@ impl Rotation {
     }
 
     /// A copy of the matrix, row-major, `dimension * dimension` values.
-    pub fn to_row_major(&self) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn to_row_major(&self) -> Result<Vec<f64>, Error> {
         let d = self.dimension;
-        let mut matrix = Vec::with_capacity(d * d);
+        let mut matrix = memory::with_capacity(d * d)?;
         for i in 0..d {
             for panel in self.inverse.chunks_exact(d * PANEL) {
                 let columns = PANEL.min(d * (i + 1) - matrix.len());
                 matrix.extend_from_slice(&panel[i * PANEL..][..columns]);
             }
         }
-        matrix
+        Ok(matrix)
     }
 
     pub(crate) fn forward(&self) -> &[f64] {
         &self.forward
     }
 
+    /// Empty if there is no memory for it.
     pub(crate) fn forward_f32(&self) -> &[f32] {
-        self.forward_f32
-            .get_or_init(|| self.forward.iter().map(|value| *value as f32).collect())
+        self.forward_f32.get_or_init(|| {
+            let mut rounded = memory::with_capacity(self.forward.len()).unwrap_or_default();
+            if rounded.capacity() > 0 {
+                rounded.extend(self.forward.iter().map(|value| *value as f32));
+            }
+            rounded
+        })
     }
 
     pub(crate) fn inverse(&self) -> &[f64] {
@@ -110,8 +119,8 @@ fn without_padding_rows(mut q: PanelMatrix) -> Vec<f64> {
 }
 
 /// Panels of the transposed matrix.
-fn transposed(panels: &[f64], size: usize) -> Vec<f64> {
-    let mut out = vec![0.0; panels.len()];
+fn transposed(panels: &[f64], size: usize) -> Result<Vec<f64>, Error> {
+    let mut out: Vec<f64> = memory::filled(panels.len())?;
     for (p, panel) in panels.chunks_exact(size * PANEL).enumerate() {
         for (i, row) in panel.as_chunks::<PANEL>().0.iter().enumerate() {
             for (c, value) in row.iter().enumerate().take(size - p * PANEL) {
@@ -119,5 +128,5 @@ fn transposed(panels: &[f64], size: usize) -> Vec<f64> {
             }
         }
     }
-    out
+    Ok(out)
 }

@@ -5,7 +5,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Bytes of matrices that are kept. The newest is kept whatever its size.
-const CAPACITY: usize = 256 << 20;
+const MAX_BYTES: usize = 256 << 20;
+
+/// Matrices that are kept, however small.
+const MAX_ENTRIES: usize = 64;
+
+/// Dimension from which matrices are built one at a time: each takes gigabytes while it is made.
+const LARGE: usize = 4096;
 
 /// How often a waiting caller looks at its cancel flag.
 const POLL: Duration = Duration::from_millis(5);
@@ -19,11 +25,7 @@ struct State {
     builds: u64,
 }
 
-static STATE: Mutex<State> = Mutex::new(State {
-    ready: Vec::new(),
-    building: Vec::new(),
-    builds: 0,
-});
+static STATE: Mutex<State> = Mutex::new(State::new());
 static CHANGED: Condvar = Condvar::new();
 
 /// What the cache holds.
@@ -40,10 +42,9 @@ pub struct CacheInfo {
 /// What the process-wide cache of rotations holds.
 pub fn cache_info() -> CacheInfo {
     let state = lock();
-    let bytes = state.ready.iter().map(|rotation| rotation.bytes()).sum();
     CacheInfo {
         entries: state.ready.len(),
-        bytes,
+        bytes: state.bytes(),
         builds: state.builds,
     }
 }
@@ -77,7 +78,7 @@ pub(crate) fn get_or_build(
             state.ready.push(Arc::clone(&rotation));
             return Ok(rotation);
         }
-        if !state.building.contains(&key) {
+        if !state.must_wait(key) {
             break;
         }
         state = CHANGED
@@ -89,26 +90,105 @@ pub(crate) fn get_or_build(
     drop(state);
     let announced = Building(key);
     let rotation = Arc::new(Rotation::build(seed, dimension, control)?);
-    lock().insert(Arc::clone(&rotation));
+    let evicted = lock().insert(Arc::clone(&rotation), MAX_BYTES, MAX_ENTRIES);
     drop(announced);
+    // Large matrices take a while to free: not under the lock.
+    drop(evicted);
     Ok(rotation)
 }
 
 impl State {
+    const fn new() -> Self {
+        Self {
+            ready: Vec::new(),
+            building: Vec::new(),
+            builds: 0,
+        }
+    }
+
     fn take(&mut self, key: Key) -> Option<Arc<Rotation>> {
-        let found = self
-            .ready
-            .iter()
-            .position(|rotation| (rotation.seed(), rotation.dimension()) == key)?;
+        let is_wanted = |rotation: &Arc<Rotation>| (rotation.seed(), rotation.dimension()) == key;
+        let found = self.ready.iter().position(is_wanted)?;
         Some(self.ready.remove(found))
     }
 
-    fn insert(&mut self, rotation: Arc<Rotation>) {
+    /// Whether the matrix is being built, or another one beside which there is no room to build it.
+    fn must_wait(&self, key: Key) -> bool {
+        let is_large = |key: &Key| key.1 >= LARGE;
+        self.building.contains(&key) || (is_large(&key) && self.building.iter().any(is_large))
+    }
+
+    fn bytes(&self) -> usize {
+        self.ready.iter().map(|rotation| rotation.bytes()).sum()
+    }
+
+    /// Adds a matrix that was built and returns those that have to go, least recently used first.
+    fn insert(
+        &mut self,
+        rotation: Arc<Rotation>,
+        max_bytes: usize,
+        max_entries: usize,
+    ) -> Vec<Arc<Rotation>> {
         self.builds += 1;
         self.ready.push(rotation);
-        let mut bytes: usize = self.ready.iter().map(|rotation| rotation.bytes()).sum();
-        while bytes > CAPACITY && self.ready.len() > 1 {
-            bytes -= self.ready.remove(0).bytes();
+        let (mut bytes, mut evicted) = (self.bytes(), 0);
+        while evicted + 1 < self.ready.len()
+            && (bytes > max_bytes || self.ready.len() - evicted > max_entries)
+        {
+            bytes -= self.ready[evicted].bytes();
+            evicted += 1;
         }
+        self.ready.drain(..evicted).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rotation(seed: u64, dimension: usize) -> Arc<Rotation> {
+        Arc::new(Rotation::build(seed, dimension, &Control::default()).unwrap())
+    }
+
+    fn seeds(state: &State) -> Vec<u64> {
+        state.ready.iter().map(|rotation| rotation.seed()).collect()
+    }
+
+    #[test]
+    fn the_least_recently_used_go_first() {
+        let mut state = State::new();
+        let room = 3 * rotation(0, 16).bytes();
+        for seed in 0..3 {
+            assert!(state.insert(rotation(seed, 16), room, 9).is_empty());
+        }
+        let used = state.take((0, 16)).unwrap();
+        state.ready.push(used);
+        let evicted = state.insert(rotation(3, 16), room, 9);
+        assert_eq!((evicted.len(), evicted[0].seed()), (1, 1));
+        assert_eq!(
+            (seeds(&state), state.bytes(), state.builds),
+            (vec![2, 0, 3], room, 4)
+        );
+        assert_eq!(state.insert(rotation(4, 16), room, 2).len(), 2);
+        assert_eq!(seeds(&state), [3, 4]);
+        assert!(state.take((0, 16)).is_none());
+    }
+
+    #[test]
+    fn the_newest_is_kept_whatever_its_size() {
+        let mut state = State::new();
+        state.insert(rotation(0, 16), usize::MAX, 9);
+        assert_eq!(state.insert(rotation(1, 64), 1, 9).len(), 1);
+        assert_eq!(seeds(&state), [1]);
+    }
+
+    #[test]
+    fn large_matrices_are_built_one_at_a_time() {
+        let mut state = State::new();
+        state.building.push((1, LARGE));
+        assert!(state.must_wait((1, LARGE)) && state.must_wait((2, LARGE + 1)));
+        assert!(!state.must_wait((2, 64)));
+        state.building.push((2, 64));
+        assert!(state.must_wait((2, 64)) && !state.must_wait((3, 64)));
     }
 }

@@ -4,6 +4,7 @@ use tinyquant_kernels::{Kernels, PANEL, TILE, fused_error, padded};
 
 /// Scratch memory that rotates a block of rows.
 pub(crate) struct Rotator {
+    kernels: &'static Kernels,
     dimension: usize,
     short: Vec<f32>,
     tiles: Vec<f64>,
@@ -14,6 +15,7 @@ pub(crate) struct Rotator {
 impl Rotator {
     pub(crate) fn new(dimension: usize) -> Self {
         Self {
+            kernels: Kernels::active(),
             dimension,
             short: vec![0.0; TILE * dimension],
             tiles: Vec::new(),
@@ -28,7 +30,7 @@ impl Rotator {
         rows: impl ExactSizeIterator<Item = &'a [f32]>,
         panels: &[f64],
     ) -> &[f32] {
-        let kernels = Kernels::active();
+        let kernels = self.kernels;
         let (dimension, stride, count) = (self.dimension, padded(self.dimension), rows.len());
         let tiles = count.div_ceil(TILE);
         self.tiles.resize(tiles * TILE * dimension, 0.0);

@@ -5,6 +5,7 @@ use tinyquant_kernels::{F16_OVERFLOW, Kernels, padded};
 
 /// Scratch memory for one row, padded as the kernels want it.
 pub(crate) struct RowCoder {
+    kernels: &'static Kernels,
     dimension: usize,
     bit_width: u8,
     indices: Vec<u8>,
@@ -16,6 +17,7 @@ impl RowCoder {
     pub(crate) fn new(dimension: usize, bit_width: u8) -> Self {
         let stride = padded(dimension);
         Self {
+            kernels: Kernels::active(),
             dimension,
             bit_width,
             indices: vec![0; stride],
@@ -33,7 +35,7 @@ impl RowCoder {
         packed: &mut [u8],
         residual: &mut [u8],
     ) -> Result<(), Error> {
-        let kernels = Kernels::active();
+        let kernels = self.kernels;
         let table = codebook.table();
         kernels.quantize(table, rotated, &mut self.indices);
         self.pack(packed);
@@ -63,7 +65,8 @@ impl RowCoder {
     /// Packs the indices of the row in work.
     pub(crate) fn pack(&mut self, packed: &mut [u8]) {
         self.indices[self.dimension..].fill(0);
-        Kernels::active().pack(self.bit_width, &self.indices, &mut self.packed);
+        self.kernels
+            .pack(self.bit_width, &self.indices, &mut self.packed);
         packed.copy_from_slice(&self.packed[..packed.len()]);
     }
 
@@ -75,7 +78,7 @@ impl RowCoder {
         residual: &[u8],
         out: &mut [f32],
     ) {
-        let kernels = Kernels::active();
+        let kernels = self.kernels;
         self.packed[..packed.len()].copy_from_slice(packed);
         kernels.unpack(self.bit_width, &self.packed, &mut self.indices);
         self.residual[..residual.len()].copy_from_slice(residual);

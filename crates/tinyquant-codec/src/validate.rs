@@ -46,8 +46,11 @@ fn name(value: f32) -> &'static str {
 /// Number of rows of `dimension` in `values`.
 ///
 /// # Errors
-/// [`Error::RaggedRows`] if they are not whole.
+/// [`Error::RaggedRows`] if they are not whole, [`Error::InvalidDimension`] if `dimension` is 0.
 pub fn rows_of(values: &[f32], dimension: usize) -> Result<usize, Error> {
+    if dimension == 0 {
+        return Err(Error::InvalidDimension);
+    }
     if values.len().is_multiple_of(dimension) {
         Ok(values.len() / dimension)
     } else {

@@ -327,7 +327,7 @@ impl Corpus {
         // not fit: so TinyQuant writes it.
         let dimension = bytes.len();
         let record =
-            CompressedVector::from_parts(self.config.config_hash(), dimension, 8, bytes, None)?;
+            CompressedVector::from_parts(self.config.shared_hash(), dimension, 8, bytes, None)?;
         Ok(Arc::new(record))
     }
 

@@ -135,7 +135,7 @@ pub fn compress_batch<'env>(
                 finish,
             )
         } else {
-            let vectors = vectors.to_vec();
+            let vectors = tinyquant_codec::copied(&vectors)?;
             let request = Request {
                 abort,
                 on_progress,

@@ -42,7 +42,7 @@ impl NativeRotation {
 
     /// A copy of the matrix, row after row.
     #[napi]
-    pub fn to_array(&self) -> Float64Array {
-        self.inner.to_row_major().into()
+    pub fn to_array(&self, env: Env) -> napi::Result<Float64Array> {
+        guard(env, || Ok(self.inner.to_row_major()?.into()))
     }
 }

@@ -1,0 +1,52 @@
+//! Large buffers, whose allocation may fail.
+
+use crate::Error;
+
+/// `len` default values.
+///
+/// # Errors
+/// [`Error::OutOfMemory`] where the system refuses; an ordinary allocation would end the process.
+pub(crate) fn filled<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
+    let mut values = with_capacity(len)?;
+    values.resize(len, T::default());
+    Ok(values)
+}
+
+/// A copy of rows that another thread may go on to use.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn copied(values: &[f32]) -> Result<Vec<f32>, Error> {
+    let mut copy = with_capacity(values.len())?;
+    copy.extend_from_slice(values);
+    Ok(copy)
+}
+
+/// An empty list with room for `len` values.
+pub(crate) fn with_capacity<T>(len: usize) -> Result<Vec<T>, Error> {
+    let mut values = Vec::new();
+    let refused = |_| Error::OutOfMemory {
+        bytes: (len as u64).saturating_mul(size_of::<T>() as u64),
+    };
+    values.try_reserve_exact(len).map_err(refused)?;
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_sizes_are_refused() {
+        assert!(matches!(
+            filled::<f64>(1 << 60),
+            Err(Error::OutOfMemory { .. })
+        ));
+        assert!(matches!(
+            with_capacity::<u8>(usize::MAX),
+            Err(Error::OutOfMemory { bytes: u64::MAX })
+        ));
+        assert_eq!(filled::<u8>(3).unwrap(), [0, 0, 0]);
+        assert_eq!(copied(&[1.0]).unwrap(), [1.0]);
+    }
+}
