@@ -14,9 +14,31 @@ impl Peer {
     /// # Panics
     /// If the peer refuses.
     pub fn new(bits: u8, dimension: usize, residual: bool, training: &[f32]) -> Self {
-        let config = peer::CodecConfig::new(bits, 42, dimension as u32, residual)
-            .expect("a valid configuration");
+        let (config, codebook) = Self::trained(bits, dimension, residual, training);
+        Self::session(config, codebook)
+    }
+
+    /// The configuration and the codebook of a session.
+    ///
+    /// # Panics
+    /// If the peer refuses.
+    pub fn trained(
+        bits: u8,
+        dimension: usize,
+        residual: bool,
+        training: &[f32],
+    ) -> (peer::CodecConfig, peer::Codebook) {
+        let config =
+            peer::CodecConfig::new(bits, 42, dimension as u32, residual).expect("a configuration");
         let codebook = peer::Codebook::train(training, &config).expect("enough training data");
+        (config, codebook)
+    }
+
+    /// Builds the matrix.
+    ///
+    /// # Panics
+    /// If the codebook does not match.
+    pub fn session(config: peer::CodecConfig, codebook: peer::Codebook) -> Self {
         Self {
             prepared: peer::PreparedCodec::new(config, codebook).expect("a matching codebook"),
         }

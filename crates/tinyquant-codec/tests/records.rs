@@ -518,10 +518,42 @@ proptest! {
         prop_assert_eq!(read.to_bytes(), expected.to_bytes());
     }
 
+    /// A record behind a valid header, with sizes, flag and length as they come: what is read is written again
+    /// byte for byte.
     #[test]
-    fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), at in 0_usize..200, value: u8) {
-        let _ = CompressedVector::from_bytes(&bytes);
-        let _ = Codebook::from_bytes(&bytes);
+    fn hostile_records_are_refused_or_kept(
+        dimension in prop_oneof![0_u32..40, Just(16385), Just(65536), Just(65537), any::<u32>()],
+        bits in prop_oneof![prop::sample::select(vec![2_u8, 4, 8]), any::<u8>()],
+        flag in prop_oneof![0_u8..3, any::<u8>()],
+        length in prop_oneof![Just(None), any::<u32>().prop_map(Some)],
+        body in prop::collection::vec(any::<u8>(), 0..200),
+        fits: bool,
+    ) {
+        let mut bytes = vec![1];
+        bytes.extend(config(4, 9, true).config_hash().bytes());
+        bytes.extend(dimension.to_le_bytes());
+        bytes.push(bits);
+        let packed = (dimension as usize).saturating_mul(usize::from(bits)).div_ceil(8).min(body.len());
+        bytes.extend(&body[..packed]);
+        bytes.push(flag);
+        bytes.extend(length.unwrap_or(dimension.wrapping_mul(2)).to_le_bytes());
+        let residual = if fits { (dimension as usize).saturating_mul(2) } else { body.len() };
+        bytes.extend(&body[..residual.min(body.len())]);
+        if flag == 0 && fits {
+            bytes.truncate(70 + packed + 1);
+        }
+        if let Ok(read) = CompressedVector::from_bytes(&bytes) {
+            prop_assert_eq!(read.to_bytes(), bytes.clone());
+            prop_assert_eq!(read.indices().len(), read.dimension());
+        }
+        if let Ok(batch) = CompressedBatch::from_bytes(&bytes) {
+            prop_assert_eq!(batch.to_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80), at in 0_usize..200, value: u8) {
+        let _ = Codebook::from_bytes(&[b"TQCB\x01", &bytes[..]].concat());
         let mut record = compress(&seeded::normal(1, 9, 0.3), &config(4, 9, true), &codebook(4)).unwrap().to_bytes();
         let at = at % record.len();
         record[at] = value;

@@ -24,6 +24,9 @@ pub struct BruteForce {
 /// Bytes around a vector besides its components: the index entry, the norm, the id's own bookkeeping.
 const PER_VECTOR: usize = 96;
 
+/// Room for vectors below which memory is not given back.
+const SHRINK_AT: usize = 1024;
+
 impl BruteForce {
     /// An empty index.
     pub fn new() -> Self {
@@ -145,6 +148,12 @@ impl BruteForce {
             if let Some(place) = self.ids.get(at).and_then(|moved| self.index.get_mut(moved)) {
                 *place = at;
             }
+        }
+        if self.ids.capacity() > SHRINK_AT.max(4 * self.len()) {
+            let room = 2 * self.len();
+            self.ids.shrink_to(room);
+            self.squared_norms.shrink_to(room);
+            self.index.shrink_to(room);
         }
         before - self.len()
     }

@@ -31,6 +31,7 @@ pub struct Corpus {
     index: HashMap<Arc<str>, usize>,
     events: Vec<CorpusEvent>,
     entry_bytes: usize,
+    event_bytes: usize,
 }
 
 impl Corpus {
@@ -59,6 +60,7 @@ impl Corpus {
             metadata: metadata.map(Arc::from),
             slots: Vec::new(),
             index: HashMap::new(),
+            event_bytes: created.heap_bytes(),
             events: vec![created],
             entry_bytes: 0,
         }
@@ -102,7 +104,7 @@ impl Corpus {
     /// Bytes this corpus keeps on the heap, roughly; without the codebook, which is shared.
     pub fn heap_bytes(&self) -> usize {
         let metadata = self.metadata.as_ref().map_or(0, |text| text.len());
-        self.entry_bytes + metadata + self.id.len()
+        self.entry_bytes + self.event_bytes + metadata + self.id.len()
     }
 
     /// Inserts one vector and notes one event.
@@ -209,13 +211,14 @@ impl Corpus {
         self.slots.iter().flatten()
     }
 
-    /// At most `count` vectors in insertion order, without the first `from`. Once in a while it closes
+    /// At most `count` vectors in insertion order, without the first `from`. A page that is not the first closes
     /// the gaps that removed vectors left, so that a walk page by page takes linear time in all.
     pub fn page(&mut self, from: usize, count: usize) -> impl Iterator<Item = &VectorEntry> {
-        if self.slots.len() > self.index.len() {
+        if from > 0 && self.slots.len() > self.index.len() {
             self.sweep();
         }
-        self.slots.iter().flatten().skip(from).take(count)
+        let slots = self.slots.get(from..).unwrap_or_default();
+        slots.iter().flatten().take(count)
     }
 
     /// The components of one vector. No event.
@@ -263,7 +266,7 @@ impl Corpus {
         let vector_count = entries.len();
         let values = self.decode(&entries, pool)?;
         let corpus_id = Arc::clone(&self.id);
-        self.events.push(CorpusEvent::Decompressed {
+        self.note(CorpusEvent::Decompressed {
             corpus_id,
             vector_count,
             timestamp: now,
@@ -271,8 +274,10 @@ impl Corpus {
         Ok(values)
     }
 
-    /// Takes the events that happened since the last call, in order.
+    /// Takes the events that happened since the last call, in order. They are kept, with the ids they name, until
+    /// they are taken: a program that inserts for a long time should take them now and then.
     pub fn drain_events(&mut self) -> Vec<CorpusEvent> {
+        self.event_bytes = 0;
         std::mem::take(&mut self.events)
     }
 
@@ -389,17 +394,23 @@ impl Corpus {
             self.slots.push(Some(entry));
         }
         let corpus_id = Arc::clone(&self.id);
-        self.events.push(CorpusEvent::VectorsInserted {
+        self.note(CorpusEvent::VectorsInserted {
             corpus_id,
             vector_ids,
             timestamp,
         });
     }
 
-    /// Closes the gaps that removed vectors left.
+    fn note(&mut self, event: CorpusEvent) {
+        self.event_bytes += event.heap_bytes();
+        self.events.push(event);
+    }
+
+    /// Closes the gaps that removed vectors left, and gives back memory that has become far too large.
     fn sweep(&mut self) {
         self.slots.retain(Option::is_some);
         self.slots.shrink_to(self.slots.len() * 2);
+        self.index.shrink_to(self.index.len() * 2);
         for (slot, entry) in self.slots.iter().flatten().enumerate() {
             if let Some(place) = self.index.get_mut(&entry.id) {
                 *place = slot;

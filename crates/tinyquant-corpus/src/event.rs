@@ -47,4 +47,15 @@ impl CorpusEvent {
             Self::Decompressed { .. } => "CorpusDecompressed",
         }
     }
+
+    /// Bytes the event keeps, roughly; the ids of vectors that were removed since are kept by it alone.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::VectorsInserted { vector_ids, .. } => {
+                    vector_ids.len() * size_of::<Arc<str>>()
+                }
+                Self::Created { .. } | Self::Decompressed { .. } => 0,
+            }
+    }
 }
