@@ -56,7 +56,9 @@ impl Codebook {
             });
         }
         let mut entries = match method {
-            TrainMethod::TinyQuant => uniform_quantiles(memory::copied(vectors)?, levels),
+            TrainMethod::TinyQuant => {
+                uniform_quantiles(memory::copy_into(Vec::new(), vectors)?, levels)
+            }
             TrainMethod::LloydMax => lloyd_max::train(vectors, config, control)?,
         };
         entries.sort_by(f32::total_cmp);

@@ -33,7 +33,7 @@ pub use config::CodecConfig;
 pub use control::Control;
 pub use error::{Detail, Details, Error, ErrorCode};
 pub use half::{narrow_f16, widen_f16};
-pub use memory::copied;
+pub use memory::copy_into;
 pub use record::CompressedVector;
 pub use rotation::Rotation;
 pub use rotation_cache::{CacheInfo, cache_info};

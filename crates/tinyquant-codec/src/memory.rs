@@ -12,14 +12,17 @@ pub(crate) fn filled<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
     Ok(values)
 }
 
-/// A copy of rows that another thread may go on to use.
+/// A copy of values, in the memory of `spare` if that is large enough.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`].
-pub fn copied(values: &[f32]) -> Result<Vec<f32>, Error> {
-    let mut copy = with_capacity(values.len())?;
-    copy.extend_from_slice(values);
-    Ok(copy)
+pub fn copy_into(mut spare: Vec<f32>, values: &[f32]) -> Result<Vec<f32>, Error> {
+    if spare.capacity() < values.len() {
+        spare = with_capacity(values.len())?;
+    }
+    spare.clear();
+    spare.extend_from_slice(values);
+    Ok(spare)
 }
 
 /// An empty list with room for `len` values.
@@ -47,6 +50,7 @@ mod tests {
             Err(Error::OutOfMemory { bytes: u64::MAX })
         ));
         assert_eq!(filled::<u8>(3).unwrap(), [0, 0, 0]);
-        assert_eq!(copied(&[1.0]).unwrap(), [1.0]);
+        assert_eq!(copy_into(vec![5.0; 3], &[1.0]).unwrap(), [1.0]);
+        assert_eq!(copy_into(Vec::new(), &[1.0, 2.0]).unwrap(), [1.0, 2.0]);
     }
 }

@@ -4,6 +4,7 @@ use crate::batch::NativeBatch;
 use crate::codebook::NativeCodebook;
 use crate::config::NativeConfig;
 use crate::error::{Failure, guard};
+use crate::input_copy::InputCopy;
 use crate::job::{self, NativeAbort, Request};
 use crate::pool;
 use crate::progress::OnProgress;
@@ -135,7 +136,7 @@ pub fn compress_batch<'env>(
                 finish,
             )
         } else {
-            let vectors = tinyquant_codec::copied(&vectors)?;
+            let vectors = InputCopy::new(&vectors)?;
             let request = Request {
                 abort,
                 on_progress,

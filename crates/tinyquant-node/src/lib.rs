@@ -32,6 +32,7 @@ mod corpus;
 mod entry;
 mod error;
 mod info;
+mod input_copy;
 mod job;
 mod memory;
 mod number;
