@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 use tinyquant_bench::rows;
 use tinyquant_codec::{
-    Codebook, CodecConfig, Control, TrainMethod, compress_batch, decompress_batch,
+    Codebook, CodecConfig, Control, Rotation, TrainMethod, compress_batch, decompress_batch,
 };
 
 const ROWS: usize = 1_000;
@@ -33,6 +33,8 @@ fn main() {
         let config = CodecConfig::new(4, 42, dimension as u32, true).expect("a configuration");
         let codebook = Codebook::train(&vectors, &config, TrainMethod::TinyQuant, &control)
             .expect("a codebook");
+        // The matrix is built once a process, not once a batch.
+        Rotation::shared(42, dimension, &control).expect("a matrix");
         let (mut compress, mut decompress) = (Vec::new(), Vec::new());
         for _ in 0..repeats {
             let start = Instant::now();
