@@ -101,6 +101,16 @@ describe('a signal', () => {
     ).toBe(500);
   });
 
+  it('without reasons gives the usual one', async () => {
+    for (const aborted of [true, false]) {
+      const signal = Object.assign(new EventTarget(), { aborted }) as unknown as AbortSignal;
+      const pending = codec.compressBatch(vectors, config, codebook, { signal });
+      // An event alone is enough, whatever the signal says of itself.
+      signal.dispatchEvent(new Event('abort'));
+      expect(await reasonOf(pending)).toMatchObject({ name: 'AbortError' });
+    }
+  });
+
   it('does not outlive a failed call', async () => {
     const { signal } = new AbortController();
     const bad = vectors.slice();
@@ -119,5 +129,25 @@ describe('a signal', () => {
     const reasons = await Promise.all(jobs.map(reasonOf));
     expect(new Set(reasons)).toEqual(new Set([signal.reason]));
     expect((await kept).length).toBe(500);
+  });
+
+  it('has one listener for all of its jobs, as Node warns of many', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const listeners = () => getEventListeners(signal, 'abort').length;
+    const start = () => codec.compressBatch(vectors, config, codebook, { signal });
+    const first = start();
+    const others = Array.from({ length: 20 }, start);
+    expect(listeners()).toBe(1);
+    expect((await first).length).toBe(500);
+    const late = start();
+    await Promise.all([late, ...others]);
+    expect(listeners()).toBe(0);
+
+    const again = [start(), start()];
+    expect(listeners()).toBe(1);
+    controller.abort('now');
+    expect(await Promise.all(again.map(reasonOf))).toEqual(['now', 'now']);
+    expect(listeners()).toBe(0);
   });
 });

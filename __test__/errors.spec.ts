@@ -41,10 +41,10 @@ describe('TinyQuantError', () => {
   });
 
   it('keeps the native error as its cause', () => {
-    const error = failure(() => new CodecConfig({ bitWidth: 3 as 4, dimension: 8 }), 'ERR_TQ_INVALID_ARG');
+    const error = failure(() => new CodecConfig({ bitWidth: 4, dimension: 16_385 }), 'ERR_TQ_INVALID_ARG');
     expect(error.cause).toBeInstanceOf(Error);
     expect(error.message).toBe((error.cause as Error).message);
-    expect(error.message).toContain('3');
+    expect(error.message).toContain('16385');
     expect(error.stack).toContain('errors.spec');
   });
 
@@ -112,6 +112,25 @@ describe('an addon that does not load', () => {
     const error = JSON.parse(stdout) as Report;
     expect(error.code).toBe('ERR_TQ_NATIVE_LOAD');
     expect(error.message).toContain('--no-addons');
+  });
+
+  it('names the permission that is missing', async () => {
+    const { stdout } = await runNode(report, { args: ['--experimental-permission', '--allow-fs-read=*'] });
+    const error = JSON.parse(stdout) as Report;
+    expect(error.code).toBe('ERR_TQ_NATIVE_LOAD');
+    expect(error.message).toContain('--allow-addons');
+    expect(error.message).not.toContain('npm install');
+  });
+
+  it('is another package’s', async () => {
+    const { stdout } = await runNode(
+      `process.dlopen = (target) => { target.exports = { other: 1 }; };
+       process.env.TINYQUANT_NATIVE_PATH = '/other.node';
+       ${report}`,
+    );
+    const error = JSON.parse(stdout) as Report;
+    expect(error.code).toBe('ERR_TQ_NATIVE_LOAD');
+    expect(error.details.causes).toEqual(['the file is an addon, but not that of tinyquant']);
   });
 
   it('names a platform without binaries', async () => {

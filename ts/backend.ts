@@ -57,8 +57,9 @@ export class BruteForceBackend extends Handle {
     this.#native = call(() => new native.NativeBruteForce());
   }
 
-  static #self(value: BruteForceBackend): NativeBruteForce {
-    if (!(#native in value)) throw notAHandle(value, 'this', 'BruteForceBackend');
+  static #self(value: unknown): NativeBruteForce {
+    if (typeof value !== 'object' || value === null || !(#native in value))
+      throw notAHandle(value, 'this', 'BruteForceBackend');
     return value.#native;
   }
 

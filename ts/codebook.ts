@@ -2,7 +2,7 @@ import { type BitWidth, type CodecConfig, nativeConfig } from './config.js';
 import { assertInternal, Handle, INTERNAL } from './handle.js';
 import { call, native } from './native.js';
 import type { NativeCodebook, TrainMethod } from './native-types.js';
-import { notAHandle, oneOf, options, u32 } from './validate.js';
+import { bitWidth as checkedWidth, notAHandle, oneOf, options } from './validate.js';
 import { bytes, toRows, toVector, type VectorRows } from './vectors.js';
 
 /** Options of {@link Codebook.train}. */
@@ -74,7 +74,7 @@ export class Codebook extends Handle {
    * UnsupportedBitWidth; ERR_TQ_NON_FINITE
    */
   static fromEntries(entries: Float32Array | readonly number[], bitWidth: BitWidth): Codebook {
-    const width = u32(bitWidth, 'bitWidth', '2, 4 or 8');
+    const width = checkedWidth(bitWidth, 'bitWidth');
     const { data } = toVector(entries, 'entries');
     return new Codebook(
       INTERNAL,
@@ -118,6 +118,7 @@ export class Codebook extends Handle {
 
   /** A summary; the entries themselves are in {@link Codebook.entries}. */
   toJSON(): { bitWidth: BitWidth; numEntries: number } {
-    return { bitWidth: this.bitWidth, numEntries: this.numEntries };
+    const { bitWidth, numEntries } = nativeCodebook(this, 'this');
+    return { bitWidth: bitWidth as BitWidth, numEntries };
   }
 }

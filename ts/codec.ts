@@ -115,9 +115,11 @@ export class Codec {
     const configHandle = nativeConfig(config, 'config');
     const codebookHandle = nativeCodebook(codebook, 'codebook');
     const { dimension } = configHandle;
-    const checked = toRows(vectors, dimension, 'vectors');
-    const { data, owned } = transfer ? { data: takeOver(vectors, 'vectors'), owned: true } : checked;
-    const handle = await runJob(control, 'compress', data.length / dimension, (abort, onProgress) =>
+    const rows = toRows(vectors, dimension, 'vectors');
+    // Whether the codebook fits is the native side's to say, before the caller's memory is taken: so with no rows.
+    if (transfer) call(() => native.compressBatchSync(new Float32Array(0), configHandle, codebookHandle));
+    const { data, owned } = transfer ? { data: takeOver(vectors, 'vectors'), owned: true } : rows;
+    const handle = await runJob(control, 'compress', rows.count, (abort, onProgress) =>
       native.compressBatch(data, owned, configHandle, codebookHandle, abort, onProgress),
     );
     return wrapBatch(handle);

@@ -108,13 +108,8 @@ export class CompressedVector extends Handle {
 
   /** A summary; the content is in {@link CompressedVector.toBytes}. */
   toJSON(): CompressedVectorSummary {
-    return {
-      configHash: this.configHash,
-      dimension: this.dimension,
-      bitWidth: this.bitWidth,
-      hasResidual: this.hasResidual,
-      sizeBytes: this.sizeBytes,
-    };
+    const { configHash, dimension, bitWidth, hasResidual, sizeBytes } = nativeRecord(this, 'this');
+    return { configHash, dimension, bitWidth: bitWidth as BitWidth, hasResidual, sizeBytes };
   }
 }
 
@@ -179,7 +174,7 @@ export class CompressedBatch extends Handle {
   at(i: number): CompressedVector {
     const handle = CompressedBatch.#self(this);
     const { length } = handle;
-    if (length === 0) throw invalidArg('index', 'absent: the batch is empty', i);
+    if (length === 0) throw invalidArg('index', 'within the batch, which is empty', i);
     const index = integer(i, 'index', 0, length - 1);
     return wrapRecord(call(() => handle.at(index)));
   }
@@ -199,6 +194,7 @@ export class CompressedBatch extends Handle {
 
   /** A summary; the content is in {@link CompressedBatch.toBytes}. */
   toJSON(): { length: number; sizeBytes: number } {
-    return { length: this.length, sizeBytes: this.sizeBytes };
+    const { length, sizeBytes } = CompressedBatch.#self(this);
+    return { length, sizeBytes };
   }
 }

@@ -2,7 +2,7 @@ import { TinyQuantError } from './errors.js';
 import { Handle } from './handle.js';
 import { call, native } from './native.js';
 import type { NativeConfig } from './native-types.js';
-import { boolean, notAHandle, options, seed, text, u32 } from './validate.js';
+import { bitWidth, boolean, notAHandle, options, seed, text, u32 } from './validate.js';
 
 /** Bits per coordinate. */
 export type BitWidth = 2 | 4 | 8;
@@ -68,11 +68,11 @@ export class CodecConfig extends Handle {
   constructor(o: CodecConfigOptions) {
     super();
     const given = options(o, 'CodecConfig options', OPTION_NAMES, true);
-    const bitWidth = u32(given.bitWidth, 'bitWidth', '2, 4 or 8');
-    const dimension = u32(given.dimension, 'dimension', 'an integer from 1 to 16384');
+    const width = bitWidth(given.bitWidth, 'bitWidth');
+    const dimension = u32(given.dimension, 'dimension', 'an integer from 1 to 16384', { kind: 'InvalidDimension' });
     const seedValue = given.seed === undefined ? DEFAULT_SEED : seed(given.seed, 'seed');
     const residual = given.residualEnabled === undefined ? true : boolean(given.residualEnabled, 'residualEnabled');
-    this.#native = call(() => new native.NativeConfig(bitWidth, seedValue, dimension, residual));
+    this.#native = call(() => new native.NativeConfig(width, seedValue, dimension, residual));
     this.#seed = seedValue;
     this.#dimension = dimension;
   }
@@ -114,13 +114,8 @@ export class CodecConfig extends Handle {
 
   /** The fields as plain JSON values; {@link CodecConfig.fromJSON} reads them back. */
   toJSON(): CodecConfigJson {
-    return {
-      bitWidth: this.bitWidth,
-      seed: this.seed.toString(),
-      dimension: this.dimension,
-      residualEnabled: this.residualEnabled,
-      configHash: this.configHash,
-    };
+    const { bitWidth, seed, dimension, residualEnabled, configHash } = nativeConfig(this, 'this');
+    return { bitWidth: bitWidth as BitWidth, seed: seed.toString(), dimension, residualEnabled, configHash };
   }
 
   /**

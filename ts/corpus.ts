@@ -62,6 +62,7 @@ const VALUES_PER_CHUNK = 262_144;
 interface CorpusState {
   readonly handle: NativeCorpus;
   readonly corpusId: string;
+  readonly dimension: number;
   readonly config: CodecConfig;
   readonly codebook: Codebook;
   readonly policy: CompressionPolicy;
@@ -101,15 +102,16 @@ export class Corpus extends Handle {
     this.#state = {
       handle: call(() => new native.NativeCorpus(corpusId, config, codebook, kind, metadataJson, Date.now())),
       corpusId,
-      config: o.codecConfig,
-      codebook: o.codebook,
-      policy: o.compressionPolicy,
+      dimension: config.dimension,
+      config: given.codecConfig as CodecConfig,
+      codebook: given.codebook as Codebook,
+      policy: given.compressionPolicy as CompressionPolicy,
       metadata: fromMetadataJson(metadataJson),
     };
   }
 
-  static #self(value: Corpus): CorpusState {
-    if (!(#state in value)) throw notAHandle(value, 'this', 'Corpus');
+  static #self(value: unknown): CorpusState {
+    if (typeof value !== 'object' || value === null || !(#state in value)) throw notAHandle(value, 'this', 'Corpus');
     return value.#state;
   }
 
@@ -145,7 +147,7 @@ export class Corpus extends Handle {
 
   /** Whether there are no vectors. */
   get isEmpty(): boolean {
-    return this.vectorCount === 0;
+    return Corpus.#self(this).handle.vectorCount === 0;
   }
 
   /** The ids in insertion order: a snapshot, the same object until the corpus changes. */
@@ -254,11 +256,10 @@ export class Corpus extends Handle {
    * first, so use {@link Corpus.decompressEntries} where such ids need their order
    */
   decompressAll(): Record<string, Float32Array> {
-    const { handle } = Corpus.#self(this);
+    const { handle, dimension } = Corpus.#self(this);
     const all = Object.create(null) as Record<string, Float32Array>;
     const ids = call(() => handle.ids());
     const values = call(() => handle.decompressAll(Date.now()));
-    const { dimension } = this.codecConfig;
     // Copies: views of one shared buffer would keep all of it alive and be detached together by a transfer.
     ids.forEach((id, row) => {
       all[id] = values.slice(row * dimension, (row + 1) * dimension);
@@ -271,8 +272,7 @@ export class Corpus extends Handle {
    * Records no event. Vectors inserted after the iteration began are not visited; removed ones may still be.
    */
   *decompressEntries(): IterableIterator<[id: string, vector: Float32Array]> {
-    const { handle } = Corpus.#self(this);
-    const { dimension } = this.codecConfig;
+    const { handle, dimension } = Corpus.#self(this);
     const size = Math.max(1, Math.floor(VALUES_PER_CHUNK / dimension));
     const ids = call(() => handle.ids());
     const version = this.#version;
@@ -312,13 +312,9 @@ export class Corpus extends Handle {
 
   /** A summary; the content is in {@link Corpus.entries}. */
   toJSON(): CorpusSummary {
-    return {
-      corpusId: this.corpusId,
-      compressionPolicy: this.compressionPolicy.kind,
-      configHash: this.codecConfig.configHash,
-      dimension: this.codecConfig.dimension,
-      vectorCount: this.vectorCount,
-    };
+    const { handle, corpusId, config, dimension, policy } = Corpus.#self(this);
+    const { vectorCount } = handle;
+    return { corpusId, compressionPolicy: policy.kind, configHash: config.configHash, dimension, vectorCount };
   }
 }
 

@@ -41,8 +41,9 @@ export class VectorEntry extends Handle {
     this.#native = handle;
   }
 
-  static #self(value: VectorEntry): NativeEntry {
-    if (!(#native in value)) throw notAHandle(value, 'this', 'VectorEntry');
+  static #self(value: unknown): NativeEntry {
+    if (typeof value !== 'object' || value === null || !(#native in value))
+      throw notAHandle(value, 'this', 'VectorEntry');
     return value.#native;
   }
 
@@ -90,13 +91,8 @@ export class VectorEntry extends Handle {
 
   /** A summary; the content is in {@link VectorEntry.compressed}. */
   toJSON(): VectorEntrySummary {
-    return {
-      vectorId: this.vectorId,
-      dimension: this.dimension,
-      configHash: this.configHash,
-      hasResidual: this.hasResidual,
-      insertedAt: this.insertedAt.toISOString(),
-      metadata: this.metadata,
-    };
+    const { vectorId, dimension, configHash, hasResidual, insertedAtMs } = VectorEntry.#self(this);
+    const insertedAt = new Date(insertedAtMs).toISOString();
+    return { vectorId, dimension, configHash, hasResidual, insertedAt, metadata: this.metadata };
   }
 }

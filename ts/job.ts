@@ -34,6 +34,47 @@ export interface Job {
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
+/** Why a signal aborted. One that knows no reasons, as from an older polyfill, gets the usual one. */
+function reasonOf(signal: AbortSignal): unknown {
+  const reason: unknown = signal.reason;
+  return reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
+}
+
+interface Stops {
+  readonly stops: Set<() => void>;
+  readonly listener: () => void;
+}
+
+/** What to stop by signal. All jobs of a signal share one listener: Node warns of a leak beyond ten. */
+const stopsOf = new WeakMap<AbortSignal, Stops>();
+
+/**
+ * Calls `stop` when the signal aborts.
+ *
+ * @returns ends that, and must be called
+ */
+function whenAborted(signal: AbortSignal, stop: () => void): () => void {
+  let entry = stopsOf.get(signal);
+  if (entry === undefined) {
+    const stops = new Set<() => void>();
+    const listener = (): void => {
+      stopsOf.delete(signal);
+      for (const each of stops) each();
+    };
+    signal.addEventListener('abort', listener, { once: true });
+    entry = { stops, listener };
+    stopsOf.set(signal, entry);
+  }
+  const { stops, listener } = entry;
+  stops.add(stop);
+  return () => {
+    stops.delete(stop);
+    if (stops.size > 0) return;
+    signal.removeEventListener('abort', listener);
+    if (stopsOf.get(signal)?.stops === stops) stopsOf.delete(signal);
+  };
+}
+
 /** Checks the options of a job. A signal that has aborted already ends the call here, with its reason. */
 export function job(given: Record<string, unknown>): Job {
   const { signal, onProgress } = given;
@@ -50,7 +91,7 @@ export function job(given: Record<string, unknown>): Job {
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw invalidArg('onProgress', 'a function', onProgress);
   const checked = signal as AbortSignal | undefined;
-  if (checked?.aborted) throw checked.reason;
+  if (checked?.aborted) throw reasonOf(checked);
   return { signal: checked, onProgress: onProgress as ((progress: Progress) => void) | undefined };
 }
 
@@ -70,10 +111,11 @@ export async function runJob<T>(
   const startedAt = performance.now();
   let last = -1;
   let settled = false;
+  let stopped = false;
   let thrown: { readonly error: unknown } | undefined;
 
   const report = (done: number): void => {
-    if (settled || thrown !== undefined || signal?.aborted || done <= last) return;
+    if (settled || thrown !== undefined || stopped || signal?.aborted || done <= last) return;
     last = done;
     try {
       onProgress?.({ phase, done, total, elapsedMs: performance.now() - startedAt });
@@ -82,24 +124,31 @@ export async function runJob<T>(
       flag?.abort();
     }
   };
-  const onAbort = (): void => flag?.abort();
+  const stop = (): void => {
+    stopped = true;
+    flag?.abort();
+  };
+  /** Ends the job with the signal's reason if it has aborted, be it by event or by state alone. */
+  const check = (): void => {
+    if (signal !== undefined && (stopped || signal.aborted)) throw reasonOf(signal);
+  };
 
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const forget = signal === undefined ? undefined : whenAborted(signal, stop);
   try {
     // A getter of the caller may have aborted while the input was read.
-    if (signal?.aborted) throw signal.reason;
+    check();
     const result = await start(flag, onProgress === undefined ? null : report);
     // The last report belongs before the promise settles, however the native side's queue was drained.
     if (onProgress !== undefined) report(total);
     if (thrown !== undefined) throw thrown.error;
-    if (signal?.aborted) throw signal.reason;
+    check();
     return result;
   } catch (error) {
     if (thrown !== undefined) throw thrown.error;
-    if (signal?.aborted) throw signal.reason;
+    check();
     throw fromNative(error);
   } finally {
     settled = true;
-    signal?.removeEventListener('abort', onAbort);
+    forget?.();
   }
 }

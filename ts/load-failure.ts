@@ -71,10 +71,7 @@ function messagesOf(error: unknown): string[] {
 
 function addonsDisabled(error: unknown): boolean {
   const flags = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
-  return (
-    flags.includes('--no-addons') ||
-    causesOf(error).some((text) => /native addons? is (currently )?disabled|dlopen.*disabled/i.test(text))
-  );
+  return flags.includes('--no-addons') || causesOf(error).some((text) => /loading addons is disabled/i.test(text));
 }
 
 /**
@@ -95,7 +92,11 @@ export function loadFailure(error: unknown, path: string | undefined): TinyQuant
     `The native addon of tinyquant could not be loaded on ${host}${libraryText} (Node.js ${process.versions.node}).`,
   ];
   if (addonsDisabled(error)) {
-    lines.push('Node.js was started with --no-addons, which forbids every native addon: start it without that flag.');
+    lines.push(
+      process.permission === undefined
+        ? 'Node.js was started with --no-addons, which forbids every native addon: start it without that flag.'
+        : "Node.js' permission model forbids every native addon: start it with --allow-addons as well.",
+    );
   } else if (path !== undefined) {
     lines.push(
       `TINYQUANT_NATIVE_PATH names ${path}: it must be an addon built for this platform. Unset the variable to use the installed package.`,

@@ -1,5 +1,6 @@
-import { TinyQuantError } from './errors.js';
-import { describe, invalidArg } from './validate.js';
+import { types } from 'node:util';
+import type { TinyQuantError } from './errors.js';
+import { invalidArg } from './validate.js';
 
 /** Facts about a corpus or an entry: any JSON object. */
 export type Metadata = Readonly<Record<string, unknown>>;
@@ -7,7 +8,8 @@ export type Metadata = Readonly<Record<string, unknown>>;
 /** JSON readers commonly stop at 128 levels; a deeper value would be written but not read back. */
 const MAX_DEPTH = 100;
 
-function isPlainObject(value: object): boolean {
+/** Whether an object is a literal, or has no prototype: not an instance of a class. */
+export function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   // A plain object of another realm has a prototype that in turn has none.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
@@ -66,15 +68,9 @@ export function fromMetadataJson(json: string | null): Metadata | null {
 /** Looks up metadata by id in an object or a `Map`. */
 export function metadataLookup(value: unknown, argument: string): (id: string) => unknown {
   if (value === undefined || value === null) return () => undefined;
-  if (value instanceof Map) return (id) => (value as Map<unknown, unknown>).get(id);
+  if (types.isMap(value)) return (id) => value.get(id);
   if (typeof value !== 'object' || Array.isArray(value) || !isPlainObject(value)) {
-    throw new TinyQuantError(
-      'ERR_TQ_INVALID_ARG',
-      `${argument} must be an object or a Map from id to metadata, got ${describe(value)}`,
-      {
-        details: { argument, expected: 'an object or a Map from id to metadata', got: describe(value) },
-      },
-    );
+    throw invalidArg(argument, 'an object or a Map from id to metadata', value);
   }
   return (id) => (Object.hasOwn(value, id) ? (value as Record<string, unknown>)[id] : undefined);
 }

@@ -3,17 +3,23 @@ import { ERROR_CODES, type ErrorCode, type ErrorDetails, TinyQuantError } from '
 import { loadFailure } from './load-failure.js';
 import type { NativeBinding } from './native-types.js';
 
+function find(chosen: string | undefined): unknown {
+  if (chosen !== undefined) {
+    const target = { exports: {} };
+    process.dlopen(target, chosen);
+    return target.exports;
+  }
+  // The literal lets tracing tools and bundlers see the file; the path is relative to the compiled module in dist/.
+  return require('../native/binding.cjs');
+}
+
 function load(): NativeBinding {
   const path = process.env.TINYQUANT_NATIVE_PATH;
   const chosen = path === undefined || path === '' ? undefined : resolve(path);
   try {
-    if (chosen !== undefined) {
-      const target = { exports: {} };
-      process.dlopen(target, chosen);
-      return target.exports as NativeBinding;
-    }
-    // The literal lets tracing tools and bundlers see the file; the path is relative to the compiled module in dist/.
-    return require('../native/binding.cjs') as NativeBinding;
+    const binding = find(chosen) as Partial<NativeBinding>;
+    if (typeof binding.NativeConfig !== 'function') throw new Error('the file is an addon, but not that of tinyquant');
+    return binding as NativeBinding;
   } catch (error) {
     throw loadFailure(error, chosen);
   }

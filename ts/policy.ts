@@ -55,16 +55,16 @@ export class CompressionPolicy extends Handle {
 
   /** Whether vectors go through the codec. */
   requiresCodec(): boolean {
-    return this.kind === 'compress';
+    return policyKind(this, 'this') === 'compress';
   }
 
   /** The element type stored. */
   storageDtype(): StorageDtype {
-    return DTYPES[this.kind];
+    return DTYPES[policyKind(this, 'this')];
   }
 
   /** The kind as a plain object. */
   toJSON(): { kind: CompressionPolicyKind } {
-    return { kind: this.kind };
+    return { kind: policyKind(this, 'this') };
   }
 }

@@ -62,6 +62,7 @@ export class RotationMatrix extends Handle {
 
   /** A summary; the values themselves are in {@link RotationMatrix.toArray}. */
   toJSON(): { seed: string; dimension: number } {
-    return { seed: this.seed.toString(), dimension: this.dimension };
+    const { seed, dimension } = nativeRotation(this);
+    return { seed: seed.toString(), dimension };
   }
 }

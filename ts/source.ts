@@ -1,5 +1,4 @@
-import { types } from 'node:util';
-import { toMetadataJson } from './metadata.js';
+import { isPlainObject, toMetadataJson } from './metadata.js';
 import { invalidArg, text } from './validate.js';
 import { type Vector, VectorCollector } from './vectors.js';
 
@@ -26,9 +25,7 @@ const EXPECTED = 'an object or a Map from id to vector, or an iterable of [id, v
 function* items(source: unknown): Iterable<readonly unknown[]> {
   if (typeof source !== 'object' || source === null || ArrayBuffer.isView(source))
     throw invalidArg('vectors', EXPECTED, source);
-  if (types.isMap(source)) {
-    yield* source as Map<unknown, unknown>;
-  } else if (Symbol.iterator in source) {
+  if (Symbol.iterator in source) {
     let row = 0;
     for (const item of source as Iterable<unknown>) {
       if (!Array.isArray(item) || item.length < 2 || item.length > 3) {
@@ -39,8 +36,11 @@ function* items(source: unknown): Iterable<readonly unknown[]> {
     }
   } else if (Symbol.asyncIterator in source) {
     throw invalidArg('vectors', `${EXPECTED}; collect an async iterable first`, source);
-  } else {
+  } else if (isPlainObject(source)) {
     yield* Object.entries(source);
+  } else {
+    // A promise or a corpus has no enumerable keys either: it would pass as an object of no vectors.
+    throw invalidArg('vectors', EXPECTED, source);
   }
 }
 

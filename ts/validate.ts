@@ -20,14 +20,14 @@ function describeObject(value: object): string {
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'function') return `function ${value.name}`.trimEnd();
-  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? '-0' : String(value);
   try {
-    return describeObject(value);
+    if (typeof value === 'function') return `function ${value.name}`.trimEnd();
+    if (typeof value === 'object' && value !== null) return describeObject(value);
   } catch {
     // A proxy may refuse every question.
-    return 'an object';
+    return typeof value === 'function' ? 'function' : 'an object';
   }
+  return Object.is(value, -0) ? '-0' : String(value);
 }
 
 /** The error for an argument that is not what was expected. */
@@ -51,11 +51,20 @@ export function integer(value: unknown, argument: string, min: number, max: numb
  *
  * @param expected what the message asks for, narrower than what is checked here
  */
-export function u32(value: unknown, argument: string, expected: string): number {
+export function u32(value: unknown, argument: string, expected: string, details: object = {}): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > U32_MAX) {
-    throw invalidArg(argument, expected, value);
+    throw invalidArg(argument, expected, value, details);
   }
   return value;
+}
+
+/** Checks the number of bits of a codebook index. */
+export function bitWidth(value: unknown, argument: string): 2 | 4 | 8 {
+  if (value === 2 || value === 4 || value === 8) return value;
+  throw invalidArg(argument, '2, 4 or 8', value, {
+    kind: 'UnsupportedBitWidth',
+    ...(typeof value === 'number' ? { got: value } : {}),
+  });
 }
 
 export function boolean(value: unknown, argument: string): boolean {
@@ -133,6 +142,7 @@ function closest(key: string, allowed: readonly string[]): string | undefined {
  * Checks an options object and refuses keys it does not know, so that a misspelt option is not silently ignored.
  *
  * @param required when false, `undefined` stands for no options
+ * @returns a copy: each option is read once, so that what was checked is what is used
  */
 export function options(
   value: unknown,
@@ -141,7 +151,8 @@ export function options(
   required = false,
 ): Record<string, unknown> {
   if (value === undefined && !required) return {};
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+  // Only plain objects and instances of the caller's classes: the tag tells an AbortSignal, a Map or an array.
+  if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
     throw invalidArg(argument, 'an object', value);
   }
   for (const key of Object.keys(value)) {
@@ -149,21 +160,28 @@ export function options(
     const hint = closest(key, allowed);
     throw new TinyQuantError(
       'ERR_TQ_INVALID_ARG',
-      `${argument} has no option ${describe(key)}${hint === undefined ? '' : `; did you mean '${hint}'?`} Known: ${allowed.join(', ')}`,
+      `unknown option ${describe(key)} in ${argument}${hint === undefined ? '' : `, did you mean '${hint}'?`} (known: ${allowed.join(', ')})`,
       {
         details: { argument, option: key, allowed: [...allowed], ...(hint === undefined ? {} : { suggestion: hint }) },
       },
     );
   }
-  return value as Record<string, unknown>;
+  const given: Record<string, unknown> = {};
+  for (const name of allowed) given[name] = (value as Record<string, unknown>)[name];
+  return given;
+}
+
+function hasClassName(value: unknown, name: string): boolean {
+  try {
+    return (value as { constructor: { name: unknown } }).constructor.name === name;
+  } catch {
+    return false;
+  }
 }
 
 /** The error for a value that is not an instance made by this copy of the package. */
 export function notAHandle(value: unknown, argument: string, expected: string): TinyQuantError {
-  const lookalike =
-    typeof value === 'object' &&
-    value !== null &&
-    (value as { constructor?: { name?: unknown } }).constructor?.name === expected;
+  const lookalike = typeof value === 'object' && hasClassName(value, expected);
   return invalidArg(
     argument,
     `a ${expected}`,

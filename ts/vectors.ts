@@ -14,19 +14,41 @@ export interface Floats {
   readonly owned: boolean;
 }
 
+/** Row-major {@link Floats}. */
+export interface Rows extends Floats {
+  /** How many rows. */
+  readonly count: number;
+}
+
 const VECTOR = 'a Float32Array or an array of numbers';
 const ROWS = 'a Float32Array of n * dimension values or an array of Float32Array or number[]';
 
-/** A typed array over a detached buffer looks empty; only an attempt to view the buffer tells the two apart. */
+const { prototype } = Float32Array;
+
+/** A getter of all typed arrays, which subclasses and own properties cannot replace. */
+function getter<T>(name: 'length' | 'buffer'): (array: Float32Array | Uint8Array) => T {
+  const descriptor = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(prototype), name);
+  const get = descriptor?.get as () => T;
+  return (array) => get.call(array);
+}
+
+const lengthOf: (array: Float32Array | Uint8Array) => number = getter('length');
+const bufferOf: (array: Float32Array | Uint8Array) => ArrayBufferLike = getter('buffer');
+
+/**
+ * A typed array whose buffer is detached, or has shrunk below the array's end, looks empty; only a method that reads
+ * it tells these apart.
+ */
 function refuseDetached(array: Float32Array | Uint8Array, argument: string): void {
-  if (array.length > 0) return;
+  if (lengthOf(array) > 0) return;
   try {
-    new Uint8Array(array.buffer);
+    prototype.at.call(array as Float32Array, 0);
   } catch (cause) {
-    throw new TinyQuantError('ERR_TQ_INVALID_ARG', `${argument} is detached: its memory was transferred elsewhere`, {
-      cause,
-      details: { argument, expected: 'an array that owns its memory', got: 'a detached array' },
-    });
+    throw new TinyQuantError(
+      'ERR_TQ_INVALID_ARG',
+      `${argument} is detached: its memory was transferred elsewhere or has shrunk`,
+      { cause, details: { argument, expected: 'an array that owns its memory', got: 'a detached array' } },
+    );
   }
 }
 
@@ -41,7 +63,7 @@ function copyNumbers(source: readonly unknown[], target: Float32Array, offset: n
 
 /** Memory that another thread may write is copied before use: the checks would not hold otherwise. */
 function unshared(array: Float32Array): Floats {
-  return types.isSharedArrayBuffer(array.buffer)
+  return types.isSharedArrayBuffer(bufferOf(array))
     ? { data: new Float32Array(array), owned: true }
     : { data: array, owned: false };
 }
@@ -77,19 +99,20 @@ function dimensionMismatch(message: string, expected: number, got: number, row?:
 }
 
 /** Checks rows of `dimension` values each and returns them row-major; zero rows are allowed. */
-export function toRows(value: unknown, dimension: number, argument: string): Floats {
+export function toRows(value: unknown, dimension: number, argument: string): Rows {
   if (types.isFloat32Array(value)) {
     refuseDetached(value, argument);
-    if (value.length % dimension !== 0) {
-      const whole = Math.floor(value.length / dimension);
+    const length = lengthOf(value);
+    const count = Math.floor(length / dimension);
+    if (length % dimension !== 0) {
       throw dimensionMismatch(
-        `${argument} holds ${value.length} values, which is not a multiple of the dimension ${dimension}: row ${whole} has ${value.length % dimension}`,
+        `${argument} holds ${length} values, which is not a multiple of the dimension ${dimension}: row ${count} has ${length % dimension}`,
         dimension,
-        value.length % dimension,
-        whole,
+        length % dimension,
+        count,
       );
     }
-    return unshared(value);
+    return { ...unshared(value), count };
   }
   if (!Array.isArray(value)) throw invalidArg(argument, ROWS, value);
   const count = value.length;
@@ -100,18 +123,19 @@ export function toRows(value: unknown, dimension: number, argument: string): Flo
     const isTyped = types.isFloat32Array(item);
     if (!isTyped && !Array.isArray(item)) throw invalidArg(name, VECTOR, item, { row });
     if (isTyped) refuseDetached(item, name);
-    if (item.length !== dimension) {
+    const length = isTyped ? lengthOf(item) : item.length;
+    if (length !== dimension) {
       throw dimensionMismatch(
-        `${name} has ${item.length} values, expected the dimension ${dimension}`,
+        `${name} has ${length} values, expected the dimension ${dimension}`,
         dimension,
-        item.length,
+        length,
         row,
       );
     }
     if (isTyped) data.set(item, row * dimension);
     else copyNumbers(item, data.subarray(row * dimension, (row + 1) * dimension), 0, name);
   }
-  return { data, owned: true };
+  return { data, owned: true, count };
 }
 
 /**
@@ -120,12 +144,13 @@ export function toRows(value: unknown, dimension: number, argument: string): Flo
  */
 export function takeOver(value: unknown, argument: string): Float32Array {
   if (!types.isFloat32Array(value)) throw invalidArg(argument, 'a Float32Array when transfer is true', value);
-  const { buffer } = value;
-  if (types.isSharedArrayBuffer(buffer) || value.byteLength !== buffer.byteLength) {
+  const buffer = bufferOf(value);
+  const byteLength = lengthOf(value) * Float32Array.BYTES_PER_ELEMENT;
+  if (types.isSharedArrayBuffer(buffer) || byteLength !== buffer.byteLength) {
     throw new TinyQuantError(
       'ERR_TQ_INVALID_ARG',
-      `${argument} cannot be transferred: it must span the whole of an unshared ArrayBuffer, got ${value.byteLength} of ${buffer.byteLength} bytes`,
-      { details: { argument, expected: buffer.byteLength, got: value.byteLength } },
+      `${argument} cannot be transferred: it must span the whole of an unshared ArrayBuffer, got ${byteLength} of ${buffer.byteLength} bytes`,
+      { details: { argument, expected: buffer.byteLength, got: byteLength } },
     );
   }
   try {
@@ -146,7 +171,7 @@ export function takeOver(value: unknown, argument: string): Float32Array {
 export function bytes(value: unknown, argument: string): Uint8Array {
   if (!types.isUint8Array(value)) throw invalidArg(argument, 'a Uint8Array', value);
   refuseDetached(value, argument);
-  return types.isSharedArrayBuffer(value.buffer) ? new Uint8Array(value) : value;
+  return types.isSharedArrayBuffer(bufferOf(value)) ? new Uint8Array(value) : value;
 }
 
 /** Collects vectors of possibly different lengths in one growing array, copying each as it comes. */
@@ -165,7 +190,7 @@ export class VectorCollector {
     const isTyped = types.isFloat32Array(value);
     if (!isTyped && !Array.isArray(value)) throw invalidArg(argument, VECTOR, value, { row: this.lengths.length });
     if (isTyped) refuseDetached(value, argument);
-    const { length } = value;
+    const length = isTyped ? lengthOf(value) : value.length;
     const end = this.#used + length;
     if (end > this.#data.length) {
       const grown = allocate(Math.max(end, this.#data.length * 2, 1024), argument);
