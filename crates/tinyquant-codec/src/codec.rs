@@ -11,7 +11,7 @@ use crate::{
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tinyquant_kernels::{Kernels, TILE, padded};
 
 /// Rows of one block of work: enough that the matrix is read from memory once for many rows.
@@ -326,7 +326,7 @@ fn block_rows(rows: usize, dimension: usize, pool: Option<&ThreadPool>) -> usize
 
 /// Runs one job a block, in parallel where there is a pool. `body` gets scratch memory, the block's first row
 /// and the job. Of several failures the one of the first row is returned, whatever the order of execution.
-fn run<J: Send, S>(
+fn run<J: Send, S: Send>(
     jobs: Vec<J>,
     block: usize,
     rows: usize,
@@ -338,34 +338,41 @@ fn run<J: Send, S>(
     let done = AtomicUsize::new(0);
     let first_failed = AtomicUsize::new(usize::MAX);
     let failure = Mutex::new(None);
-    let step = |scratch: &mut S, (index, job): (usize, J)| {
+    // Scratch memory goes from block to block: fresh memory has to be mapped first.
+    let spare = Mutex::new(Vec::new());
+    let step = |(index, job): (usize, J)| {
         if index > first_failed.load(Ordering::Relaxed) {
             return;
         }
         let first = index * block;
-        match control.check().and_then(|()| body(scratch, first, job)) {
+        let reused = lock(&spare).pop();
+        let mut scratch = reused.unwrap_or_else(&init);
+        match control
+            .check()
+            .and_then(|()| body(&mut scratch, first, job))
+        {
             Ok(()) => {
                 let step = block.min(rows - first);
                 control.report(done.fetch_add(step, Ordering::Relaxed) + step, rows);
             }
             Err(error) => {
-                let mut kept = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = lock(&failure);
                 if index < first_failed.fetch_min(index, Ordering::Relaxed) {
                     *kept = Some(error);
                 }
             }
         }
+        lock(&spare).push(scratch);
     };
-    if let Some(pool) = pool {
-        pool.install(|| jobs.into_par_iter().enumerate().for_each_init(&init, step));
-    } else {
-        let mut scratch = init();
-        jobs.into_iter()
-            .enumerate()
-            .for_each(|job| step(&mut scratch, job));
+    let jobs = jobs.into_iter().enumerate().collect::<Vec<_>>();
+    match pool {
+        Some(pool) => pool.install(|| jobs.into_par_iter().for_each(step)),
+        None => jobs.into_iter().for_each(step),
     }
-    failure
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .map_or(Ok(()), Err)
+    let failure = lock(&failure).take();
+    failure.map_or(Ok(()), Err)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,9 +7,9 @@ use crate::Error;
 /// # Errors
 /// [`Error::OutOfMemory`] where the system refuses; an ordinary allocation would end the process.
 pub(crate) fn filled<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
-    let mut values = with_capacity(len)?;
-    values.resize(len, T::default());
-    Ok(values)
+    // The system may refuse here. Allocated anew, large memory comes zeroed and need not be written.
+    drop(with_capacity::<T>(len)?);
+    Ok(vec![T::default(); len])
 }
 
 /// A copy of values, in the memory of `spare` if that is large enough.
