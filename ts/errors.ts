@@ -24,7 +24,7 @@
  * | `ERR_TQ_NATIVE_LOAD` | the native addon cannot be loaded |
  * | `ERR_TQ_INTERNAL` | a defect of this package |
  */
-export const ERROR_CODES: readonly [
+export const ERROR_CODES = [
   'ERR_TQ_INVALID_ARG',
   'ERR_TQ_DIM_MISMATCH',
   'ERR_TQ_NON_FINITE',
@@ -45,28 +45,8 @@ export const ERROR_CODES: readonly [
   'ERR_TQ_BACKEND',
   'ERR_TQ_NATIVE_LOAD',
   'ERR_TQ_INTERNAL',
-] = Object.freeze([
-  'ERR_TQ_INVALID_ARG',
-  'ERR_TQ_DIM_MISMATCH',
-  'ERR_TQ_NON_FINITE',
-  'ERR_TQ_CONFIG_MISMATCH',
-  'ERR_TQ_CODEBOOK_MISMATCH',
-  'ERR_TQ_POLICY',
-  'ERR_TQ_ID_EXISTS',
-  'ERR_TQ_ID_NOT_FOUND',
-  'ERR_TQ_ID_RANGE',
-  'ERR_TQ_CLOSED',
-  'ERR_TQ_FORMAT',
-  'ERR_TQ_VERSION',
-  'ERR_TQ_CHECKSUM',
-  'ERR_TQ_TRUNCATED',
-  'ERR_TQ_IO',
-  'ERR_TQ_LIMIT',
-  'ERR_TQ_GPU',
-  'ERR_TQ_BACKEND',
-  'ERR_TQ_NATIVE_LOAD',
-  'ERR_TQ_INTERNAL',
-] as const);
+] as const;
+Object.freeze(ERROR_CODES);
 
 /** One of {@link ERROR_CODES}. */
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -147,7 +147,7 @@ pub fn decompress_batch(
     pool: Option<&ThreadPool>,
     control: &Control,
 ) -> Result<Vec<f32>, Error> {
-    let Some(layout) = batch.layout.as_ref().filter(|_| !batch.is_empty()) else {
+    let Some(layout) = &batch.layout else {
         return Ok(Vec::new());
     };
     check_layout(layout, config, codebook, Some(0))?;

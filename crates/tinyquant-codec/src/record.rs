@@ -42,6 +42,14 @@ impl Layout {
         }
     }
 
+    /// The bits of the last index byte that no index uses.
+    fn padding(&self, packed: &[u8]) -> u8 {
+        match self.dimension * usize::from(self.bit_width) % 8 {
+            0 => 0,
+            used => packed.last().map_or(0, |last| last >> used),
+        }
+    }
+
     pub(crate) fn record_len(&self) -> usize {
         HEADER
             + self.packed_len()
@@ -138,8 +146,7 @@ pub(crate) fn parse(bytes: &[u8], base: u64) -> Result<(RecordView<'_>, &[u8]), 
         return truncated(flag_at + 1);
     }
     let packed = &bytes[HEADER..flag_at];
-    let used_bits = dimension * usize::from(bit_width) % 8;
-    if used_bits != 0 && packed[packed.len() - 1] >> used_bits != 0 {
+    if layout.padding(packed) != 0 {
         return malformed(
             "NonZeroPadding",
             flag_at - 1,
@@ -232,12 +239,8 @@ impl CompressedVector {
             has_residual: residual.is_some(),
         };
         let residual = residual.unwrap_or_default();
-        let used_bits = dimension * usize::from(bit_width) % 8;
         let fits = packed.len() == layout.packed_len() && residual.len() == layout.residual_len();
-        let padding = packed
-            .last()
-            .map_or(0, |last| if used_bits == 0 { 0 } else { last >> used_bits });
-        if !fits || padding != 0 || !is_hash(&layout.config_hash) {
+        if !fits || layout.padding(&packed) != 0 || !is_hash(&layout.config_hash) {
             let reason = format!(
                 "the parts do not make a record of dimension {dimension} and bit width {bit_width}: hash of {} characters, {} index bytes (expected {}), {} residual bytes (expected {})",
                 layout.config_hash.len(),

@@ -5,7 +5,7 @@ use crate::codebook::NativeCodebook;
 use crate::config::NativeConfig;
 use crate::error::{Failure, guard};
 use crate::input_copy::InputCopy;
-use crate::job::{self, NativeAbort, Request};
+use crate::job::{self, NativeAbort, Request, Work};
 use crate::pool;
 use crate::progress::OnProgress;
 use crate::record::NativeRecord;
@@ -121,34 +121,22 @@ pub fn compress_batch<'env>(
                     vectors, &config, &codebook, pool, control,
                 )?)
             };
-        let finish = |env, batch| Ok(NativeBatch::new(env, batch));
-        if owned {
+        let (input, work): (_, Work<_>) = if owned {
             let vectors = Arc::new(vectors);
-            let request = Request {
-                abort,
-                on_progress,
-                input: Some(Arc::clone(&vectors)),
-            };
-            job::start(
-                env,
-                request,
-                Box::new(move |control| run(&vectors, control)),
-                finish,
-            )
+            let input = Some(Arc::clone(&vectors));
+            (input, Box::new(move |control| run(&vectors, control)))
         } else {
             let vectors = InputCopy::new(&vectors)?;
-            let request = Request {
-                abort,
-                on_progress,
-                input: None,
-            };
-            job::start(
-                env,
-                request,
-                Box::new(move |control| run(&vectors, control)),
-                finish,
-            )
-        }
+            (None, Box::new(move |control| run(&vectors, control)))
+        };
+        let request = Request {
+            abort,
+            on_progress,
+            input,
+        };
+        job::start(env, request, work, |env, batch| {
+            Ok(NativeBatch::new(env, batch))
+        })
     })
 }
 
@@ -174,14 +162,7 @@ pub fn decompress_batch<'env>(
                 &batch, &config, &codebook, pool, control,
             )?)
         };
-        let request = Request {
-            abort,
-            on_progress,
-            input: None,
-        };
-        job::start(env, request, Box::new(run), |_, values| {
-            Ok(Float32Array::from(values))
-        })
+        start_decompression(env, abort, on_progress, Box::new(run))
     })
 }
 
@@ -211,13 +192,23 @@ pub fn decompress_records<'env>(
                 &records, &config, &codebook, pool, control,
             )?)
         };
-        let request = Request {
-            abort,
-            on_progress,
-            input: None,
-        };
-        job::start(env, request, Box::new(run), |_, values| {
-            Ok(Float32Array::from(values))
-        })
+        start_decompression(env, abort, on_progress, Box::new(run))
+    })
+}
+
+/// Queues a job whose input the addon owns and whose result is rows of values.
+fn start_decompression<'env>(
+    env: &'env Env,
+    abort: Option<&NativeAbort>,
+    on_progress: Option<OnProgress<'_>>,
+    work: Work<Vec<f32>>,
+) -> Result<Object<'env>, Failure> {
+    let request = Request {
+        abort,
+        on_progress,
+        input: None,
+    };
+    job::start(env, request, work, |_, values| {
+        Ok(Float32Array::from(values))
     })
 }
