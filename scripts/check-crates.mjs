@@ -6,9 +6,16 @@ const ALLOWED = {
   'tinyquant-kernels': [],
   'tinyquant-codec': ['tinyquant-kernels'],
   'tinyquant-corpus': ['tinyquant-codec', 'tinyquant-kernels'],
-  'tinyquant-node': ['tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels'],
+  'tinyquant-store': ['tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels'],
+  'tinyquant-node': ['tinyquant-store', 'tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-testkit': ['tinyquant-codec', 'tinyquant-kernels'],
-  'tinyquant-bench': ['tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels', 'tinyquant-testkit'],
+  'tinyquant-bench': [
+    'tinyquant-store',
+    'tinyquant-corpus',
+    'tinyquant-codec',
+    'tinyquant-kernels',
+    'tinyquant-testkit',
+  ],
 };
 
 await main(() => {

@@ -1,7 +1,7 @@
 //! Compressing and decompressing, one vector or many.
 
 use crate::block_encoder::BlockEncoder;
-use crate::record::Layout;
+use crate::layout::RecordLayout;
 use crate::rotator::Rotator;
 use crate::row_coder::RowCoder;
 use crate::{
@@ -181,6 +181,37 @@ pub fn decompress_records(
     decompress_parts(&parts, config, codebook, pool, control)
 }
 
+/// Decompresses payloads, packed indices and residual, made under `config`; an empty residual is none. Otherwise
+/// as [`compress_batch`].
+///
+/// # Errors
+/// `CodebookIncompatible`, `InvalidArgument` for a payload of the wrong length, `DecodedNonFinite` with the row,
+/// `OutOfMemory` and `Cancelled`.
+pub fn decompress_payloads(
+    rows: &[(&[u8], &[u8])],
+    config: &CodecConfig,
+    codebook: &Codebook,
+    pool: Option<&ThreadPool>,
+    control: &Control,
+) -> Result<Vec<f32>, Error> {
+    check_codebook(config, codebook)?;
+    let layout = layout_of(config);
+    let residual_len = 2 * layout.dimension;
+    for (row, (packed, residual)) in rows.iter().enumerate() {
+        let fits = residual.is_empty() || residual.len() == residual_len;
+        if packed.len() != layout.packed_len() || !fits {
+            let reason = format!(
+                "row {row}: {} index bytes and {} residual bytes, expected {} and {residual_len} or none",
+                packed.len(),
+                residual.len(),
+                layout.packed_len(),
+            );
+            return Err(Error::InvalidArgument { reason });
+        }
+    }
+    decompress_parts(rows, config, codebook, pool, control)
+}
+
 /// Decompresses packed indices and residuals whose lengths were checked; an empty residual is none.
 fn decompress_parts(
     records: &[(&[u8], &[u8])],
@@ -257,8 +288,8 @@ pub(crate) fn rotate(
     Ok(out)
 }
 
-fn layout_of(config: &CodecConfig) -> Layout {
-    Layout {
+fn layout_of(config: &CodecConfig) -> RecordLayout {
+    RecordLayout {
         config_hash: config.shared_hash(),
         dimension: config.dimension(),
         bit_width: config.bit_width(),
@@ -278,7 +309,7 @@ fn check_codebook(config: &CodecConfig, codebook: &Codebook) -> Result<(), Error
 }
 
 fn check_layout(
-    layout: &Layout,
+    layout: &RecordLayout,
     config: &CodecConfig,
     codebook: &Codebook,
     row: Option<usize>,

@@ -25,7 +25,8 @@ impl Control<'_> {
         }
     }
 
-    pub(crate) fn report(&self, done: usize, total: usize) {
+    /// Tells the caller how far the work is.
+    pub fn report(&self, done: usize, total: usize) {
         if let Some(progress) = self.progress {
             progress(done, total);
         }

@@ -17,6 +17,7 @@ mod first_pass;
 mod gaussian;
 mod half;
 mod householder;
+mod layout;
 mod lloyd_max;
 mod memory;
 mod record;
@@ -28,11 +29,14 @@ mod validate;
 
 pub use batch::CompressedBatch;
 pub use codebook::{Codebook, TrainMethod};
-pub use codec::{compress, compress_batch, decompress, decompress_batch, decompress_records};
+pub use codec::{
+    compress, compress_batch, decompress, decompress_batch, decompress_payloads, decompress_records,
+};
 pub use config::CodecConfig;
 pub use control::Control;
 pub use error::{Detail, Details, Error, ErrorCode};
 pub use half::{narrow_f16, widen_f16};
+pub use layout::RecordLayout;
 pub use memory::copy_into;
 pub use record::CompressedVector;
 pub use rotation::Rotation;

@@ -11,74 +11,17 @@
 //! | 71 + P | 4 | with flag 1: residual length, u32, `2 * dimension` |
 //! | 75 + P | | with flag 1: f16 residuals |
 
+use crate::Error;
 use crate::config::check_bit_width;
-use crate::{Error, MAX_DIMENSION};
+use crate::layout::{
+    HASH_LEN, HEADER, RecordLayout, VERSION, malformed, max_dimension, trailing, truncated,
+};
 use std::sync::Arc;
 use tinyquant_kernels::{Kernels, padded};
 
-const VERSION: u8 = 1;
-const HASH_LEN: usize = 64;
-const HEADER: usize = 70;
-
-/// What the records of one batch share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Layout {
-    pub(crate) config_hash: Arc<str>,
-    pub(crate) dimension: usize,
-    pub(crate) bit_width: u8,
-    pub(crate) has_residual: bool,
-}
-
-impl Layout {
-    pub(crate) fn packed_len(&self) -> usize {
-        (self.dimension * usize::from(self.bit_width)).div_ceil(8)
-    }
-
-    pub(crate) fn residual_len(&self) -> usize {
-        if self.has_residual {
-            2 * self.dimension
-        } else {
-            0
-        }
-    }
-
-    /// The bits of the last index byte that no index uses.
-    fn padding(&self, packed: &[u8]) -> u8 {
-        match self.dimension * usize::from(self.bit_width) % 8 {
-            0 => 0,
-            used => packed.last().map_or(0, |last| last >> used),
-        }
-    }
-
-    pub(crate) fn record_len(&self) -> usize {
-        HEADER
-            + self.packed_len()
-            + 1
-            + if self.has_residual {
-                4 + self.residual_len()
-            } else {
-                0
-            }
-    }
-
-    /// Appends one record.
-    pub(crate) fn write(&self, packed: &[u8], residual: &[u8], out: &mut Vec<u8>) {
-        out.push(VERSION);
-        out.extend_from_slice(self.config_hash.as_bytes());
-        out.extend_from_slice(&(self.dimension as u32).to_le_bytes());
-        out.push(self.bit_width);
-        out.extend_from_slice(packed);
-        out.push(u8::from(self.has_residual));
-        if self.has_residual {
-            out.extend_from_slice(&(residual.len() as u32).to_le_bytes());
-            out.extend_from_slice(residual);
-        }
-    }
-}
-
 /// A record inside a longer run of bytes, checked.
 pub(crate) struct RecordView<'a> {
-    pub(crate) layout: Layout,
+    pub(crate) layout: RecordLayout,
     pub(crate) packed: &'a [u8],
     pub(crate) residual: &'a [u8],
 }
@@ -86,104 +29,50 @@ pub(crate) struct RecordView<'a> {
 /// Reads the record at the start of `bytes`, which lies at `base` of the whole input, and returns what follows
 /// it.
 pub(crate) fn parse(bytes: &[u8], base: u64) -> Result<(RecordView<'_>, &[u8]), Error> {
-    let truncated = |needed: usize| {
-        Err(Error::Truncated {
-            needed: base + needed as u64,
-            got: base + bytes.len() as u64,
-        })
+    let Some((header, _)) = bytes.split_first_chunk::<HEADER>() else {
+        return Err(truncated(base, HEADER, bytes.len()));
     };
-    let malformed = |kind, offset: usize, reason| {
-        Err(Error::Malformed {
-            kind,
-            offset: base + offset as u64,
-            reason,
-        })
-    };
-    if bytes.len() < HEADER {
-        return truncated(HEADER);
-    }
-    if bytes[0] != VERSION {
+    if header[0] != VERSION {
         return Err(Error::UnknownVersion {
-            got: bytes[0],
+            got: header[0],
             offset: base,
         });
     }
-    let config_hash = match std::str::from_utf8(&bytes[1..=HASH_LEN]) {
+    let config_hash = match std::str::from_utf8(&header[1..=HASH_LEN]) {
         Ok(text) if is_hash(text) => text,
         Ok(_) => {
-            return malformed(
-                "InvalidHash",
-                1,
-                "config hash is not 64 lower-case hexadecimal digits".to_owned(),
-            );
+            let reason = "config hash is not 64 lower-case hexadecimal digits".to_owned();
+            return Err(malformed("InvalidHash", base, 1, reason));
         }
-        Err(_) => return malformed("InvalidUtf8", 1, "invalid UTF-8 in config hash".to_owned()),
+        Err(_) => {
+            let reason = "invalid UTF-8 in config hash".to_owned();
+            return Err(malformed("InvalidUtf8", base, 1, reason));
+        }
     };
-    let dimension = u32::from_le_bytes([bytes[65], bytes[66], bytes[67], bytes[68]]) as usize;
-    let bit_width = bytes[69];
+    let dimension = u32::from_le_bytes([header[65], header[66], header[67], header[68]]) as usize;
+    let bit_width = header[69];
     if check_bit_width(bit_width).is_err() {
-        return malformed(
-            "InvalidBitWidth",
-            69,
-            format!("invalid bit_width {bit_width} in serialized data"),
-        );
+        let reason = format!("invalid bit_width {bit_width} in serialized data");
+        return Err(malformed("InvalidBitWidth", base, 69, reason));
     }
     if dimension == 0 || dimension > max_dimension(bit_width) {
-        return malformed(
-            "InvalidDimension",
-            65,
-            format!("invalid dimension {dimension} in serialized data"),
-        );
+        let reason = format!("invalid dimension {dimension} in serialized data");
+        return Err(malformed("InvalidDimension", base, 65, reason));
     }
-    let mut layout = Layout {
+    let mut layout = RecordLayout {
         config_hash: config_hash.into(),
         dimension,
         bit_width,
         has_residual: false,
     };
-    let flag_at = HEADER + layout.packed_len();
-    if bytes.len() <= flag_at {
-        return truncated(flag_at + 1);
-    }
-    let packed = &bytes[HEADER..flag_at];
-    if layout.padding(packed) != 0 {
-        return malformed(
-            "NonZeroPadding",
-            flag_at - 1,
-            "unused bits of the last index byte are not zero".to_owned(),
-        );
-    }
-    let (residual, end) = match bytes[flag_at] {
-        0 => (&bytes[..0], flag_at + 1),
-        1 => {
-            layout.has_residual = true;
-            let start = flag_at + 5;
-            let Some(stored) = bytes.get(flag_at + 1..start) else {
-                return truncated(start);
-            };
-            let len = u32::from_le_bytes([stored[0], stored[1], stored[2], stored[3]]) as usize;
-            if len != layout.residual_len() {
-                let reason = format!("residual length {len}, expected {}", layout.residual_len());
-                return malformed("LengthMismatch", flag_at + 1, reason);
-            }
-            let Some(residual) = bytes.get(start..start + len) else {
-                return truncated(start + len);
-            };
-            (residual, start + len)
-        }
-        flag => {
-            let reason = format!("invalid residual flag: expected 0x00 or 0x01, got {flag:#04x}");
-            return malformed("InvalidResidualFlag", flag_at, reason);
-        }
+    let body = layout.body(bytes, base)?;
+    layout.has_residual = body.residual.is_some();
+    let view = RecordView {
+        layout,
+        packed: body.packed,
+        residual: body.residual.unwrap_or_default(),
     };
-    Ok((
-        RecordView {
-            layout,
-            packed,
-            residual,
-        },
-        &bytes[end..],
-    ))
+    Ok((view, body.rest))
 }
 
 fn is_hash(text: &str) -> bool {
@@ -193,19 +82,10 @@ fn is_hash(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Records of eight bits also carry uncompressed vectors, a byte an index: up to four bytes a component.
-fn max_dimension(bit_width: u8) -> usize {
-    if bit_width == 8 {
-        4 * MAX_DIMENSION
-    } else {
-        MAX_DIMENSION
-    }
-}
-
 /// A compressed vector: packed codes, an optional f16 residual, and the hash of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompressedVector {
-    pub(crate) layout: Layout,
+    pub(crate) layout: RecordLayout,
     packed: Box<[u8]>,
     residual: Box<[u8]>,
 }
@@ -224,20 +104,7 @@ impl CompressedVector {
         packed: Vec<u8>,
         residual: Option<Vec<u8>>,
     ) -> Result<Self, Error> {
-        check_bit_width(bit_width)?;
-        match dimension {
-            0 => return Err(Error::InvalidDimension),
-            d if d > max_dimension(bit_width) => {
-                return Err(Error::DimensionTooLarge { got: d as u64 });
-            }
-            _ => {}
-        }
-        let layout = Layout {
-            config_hash: config_hash.into(),
-            dimension,
-            bit_width,
-            has_residual: residual.is_some(),
-        };
+        let layout = RecordLayout::new(config_hash, dimension, bit_width, residual.is_some())?;
         let residual = residual.unwrap_or_default();
         let fits = packed.len() == layout.packed_len() && residual.len() == layout.residual_len();
         if !fits || layout.padding(&packed) != 0 || !is_hash(&layout.config_hash) {
@@ -265,12 +132,7 @@ impl CompressedVector {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let (view, rest) = parse(bytes, 0)?;
         if !rest.is_empty() {
-            let reason = format!("{} bytes after the end of the record", rest.len());
-            return Err(Error::Malformed {
-                kind: "TrailingBytes",
-                offset: (bytes.len() - rest.len()) as u64,
-                reason,
-            });
+            return Err(trailing(0, bytes.len(), rest.len()));
         }
         Ok(Self {
             layout: view.layout,
@@ -280,7 +142,7 @@ impl CompressedVector {
     }
 
     pub(crate) fn from_checked(
-        layout: Layout,
+        layout: RecordLayout,
         packed: impl Into<Box<[u8]>>,
         residual: impl Into<Box<[u8]>>,
     ) -> Self {

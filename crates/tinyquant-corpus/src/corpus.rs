@@ -1,37 +1,60 @@
 //! The corpus aggregate.
 
 use crate::rows::Row;
-use crate::{CompressionPolicy, CorpusEvent, Error, Rows, Timestamp, VectorEntry};
+use crate::stored::Base;
+use crate::{
+    Coding, CompressionPolicy, CorpusEvent, Error, Payload, Rows, StoredRows, Timestamp,
+    VectorEntry,
+};
 use rayon::ThreadPool;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tinyquant_codec::{
-    Codebook, CodecConfig, CompressedVector, Control, compress, compress_batch, decompress,
-    decompress_records, narrow_f16, widen_f16,
-};
+use tinyquant_codec::{Codebook, CodecConfig, CompressedVector, Control, compress, decompress};
 
 /// Slots that removed vectors leave behind are swept once there are more of them than vectors, but not
 /// before there are this many.
 const SWEEP_AT: usize = 64;
 
+/// Vectors decoded at a time where all are.
+const CHUNK: usize = 4096;
+
 /// Vectors under ids, in insertion order, stored as one policy says, with the events that happened.
 ///
+/// A corpus may have been opened with [`StoredRows`]; they come first and are read when they are needed.
 /// Looking up, inserting and removing a vector takes constant time, amortised; a vector that is removed
 /// and inserted again stands at the end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Corpus {
     id: Arc<str>,
-    config: CodecConfig,
-    codebook: Codebook,
-    policy: CompressionPolicy,
+    coding: Coding,
     metadata: Option<Arc<str>>,
-    /// Insertion order; `None` where a vector was removed.
-    slots: Vec<Option<VectorEntry>>,
-    /// Slot of each id.
+    base: Option<Base>,
+    /// What was inserted since, in order.
+    slots: Vec<Slot>,
+    /// Slot of each id in `slots`.
     index: HashMap<Arc<str>, usize>,
+    /// Number of the next vector.
+    next: u64,
     events: Vec<CorpusEvent>,
     entry_bytes: usize,
     event_bytes: usize,
+}
+
+/// A place in the insertion order.
+#[derive(Debug, Clone)]
+struct Slot {
+    number: u64,
+    /// `None` where the vector was removed.
+    entry: Option<VectorEntry>,
+}
+
+/// A place in a walk through a corpus, and what was met there.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// What was met, in insertion order.
+    pub items: Vec<T>,
+    /// Where the walk goes on; at or beyond its end when it is over.
+    pub next: u64,
 }
 
 impl Corpus {
@@ -45,23 +68,48 @@ impl Corpus {
         metadata: Option<&str>,
         created_at: Timestamp,
     ) -> Self {
-        let id: Arc<str> = id.into();
         let created = CorpusEvent::Created {
-            corpus_id: Arc::clone(&id),
+            corpus_id: id.into(),
             config: config.clone(),
             policy,
             timestamp: created_at,
         };
-        Self {
-            id,
+        let coding = Coding {
+            policy,
             config,
             codebook,
-            policy,
+        };
+        let mut corpus = Self::assemble(id, coding, metadata, None);
+        corpus.note(created);
+        corpus
+    }
+
+    /// A corpus of rows that lie elsewhere, without those of the numbers in `removed`. No event.
+    pub fn from_stored(
+        id: &str,
+        coding: Coding,
+        metadata: Option<&str>,
+        rows: Arc<dyn StoredRows>,
+        removed: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        let mut base = Base::new(rows);
+        for row in removed {
+            base.remove(row);
+        }
+        Self::assemble(id, coding, metadata, Some(base))
+    }
+
+    fn assemble(id: &str, coding: Coding, metadata: Option<&str>, base: Option<Base>) -> Self {
+        Self {
+            id: id.into(),
+            coding,
             metadata: metadata.map(Arc::from),
+            next: base.as_ref().map_or(0, |base| base.rows.len() as u64),
+            base,
             slots: Vec::new(),
             index: HashMap::new(),
-            event_bytes: created.heap_bytes(),
-            events: vec![created],
+            events: Vec::new(),
+            event_bytes: 0,
             entry_bytes: 0,
         }
     }
@@ -71,19 +119,24 @@ impl Corpus {
         &self.id
     }
 
+    /// How vectors are stored and got back.
+    pub fn coding(&self) -> &Coding {
+        &self.coding
+    }
+
     /// Codec configuration of every record.
     pub fn config(&self) -> &CodecConfig {
-        &self.config
+        &self.coding.config
     }
 
     /// Codebook of every record.
     pub fn codebook(&self) -> &Codebook {
-        &self.codebook
+        &self.coding.codebook
     }
 
     /// How vectors are stored.
     pub fn policy(&self) -> CompressionPolicy {
-        self.policy
+        self.coding.policy
     }
 
     /// The caller's metadata: text that is kept and returned, never read.
@@ -93,18 +146,25 @@ impl Corpus {
 
     /// How many vectors there are.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.index.len() + self.base.as_ref().map_or(0, Base::live)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.len() == 0
+    }
+
+    /// Number of the vector that is inserted next. Vectors are numbered in insertion order, stored rows from 0
+    /// on; the number of a removed vector is not given again.
+    pub fn next_number(&self) -> u64 {
+        self.next
     }
 
     /// Bytes this corpus keeps on the heap, roughly; without the codebook, which is shared.
     pub fn heap_bytes(&self) -> usize {
         let metadata = self.metadata.as_ref().map_or(0, |text| text.len());
-        self.entry_bytes + self.event_bytes + metadata + self.id.len()
+        let base = self.base.as_ref().map_or(0, Base::heap_bytes);
+        self.entry_bytes + self.event_bytes + metadata + self.id.len() + base
     }
 
     /// Inserts one vector and notes one event.
@@ -125,7 +185,13 @@ impl Corpus {
         };
         self.check_row(&row, false)?;
         row.check_finite()?;
-        let entry = self.entry(id, self.encode_row(vector, 0)?, metadata, inserted_at);
+        let record = if self.coding.policy.requires_codec() {
+            compress(vector, self.config(), self.codebook())?
+        } else {
+            let encoded = self.coding.encode(vector, None, &Control::default())?;
+            self.coding.record(&encoded.packed, &encoded.residuals)?
+        };
+        let entry = self.entry(id, record, metadata, inserted_at);
         self.append(vec![entry.clone()], inserted_at);
         Ok(entry)
     }
@@ -167,7 +233,10 @@ impl Corpus {
             }
             row.check_finite()?;
         }
-        let records = self.encode(rows.values(), pool)?;
+        let encoded = self
+            .coding
+            .encode(rows.values(), pool, &Control::default())?;
+        let records = self.coding.records(&encoded)?;
         let texts = metadata.iter().map(|text| text.as_ref().map(AsRef::as_ref));
         let texts = texts.chain(std::iter::repeat(None));
         let entries: Vec<_> = rows
@@ -184,41 +253,96 @@ impl Corpus {
     ///
     /// # Errors
     /// `UnknownVectorId` (`ERR_TQ_ID_NOT_FOUND`).
-    pub fn get(&self, id: &str) -> Result<&VectorEntry, Error> {
-        let slot = self.index.get(id).and_then(|&slot| self.slots.get(slot));
-        slot.and_then(Option::as_ref)
-            .ok_or_else(|| Error::UnknownVectorId { id: id.to_owned() })
+    pub fn get(&self, id: &str) -> Result<VectorEntry, Error> {
+        if let Some(entry) = self.inserted(id) {
+            return Ok(entry.clone());
+        }
+        match &self.base {
+            Some(base) => match base.find(id)? {
+                Some(row) => base.rows.entry(row),
+                None => Err(unknown(id)),
+            },
+            None => Err(unknown(id)),
+        }
     }
 
     /// Whether there is a vector with this id.
-    pub fn contains(&self, id: &str) -> bool {
-        self.index.contains_key(id)
+    ///
+    /// # Errors
+    /// What reading stored rows says.
+    pub fn contains(&self, id: &str) -> Result<bool, Error> {
+        Ok(self.index.contains_key(id) || self.stored_row(id)?.is_some())
     }
 
-    /// Removes a vector and returns it, if there is one. No event.
-    pub fn remove(&mut self, id: &str) -> Option<VectorEntry> {
-        let slot = self.index.remove(id)?;
-        let entry = self.slots.get_mut(slot).and_then(Option::take)?;
-        self.entry_bytes -= entry.heap_bytes();
-        if self.slots.len() - self.index.len() > self.index.len().max(SWEEP_AT) {
-            self.sweep();
+    /// Removes a vector and says whether there was one. No event.
+    ///
+    /// # Errors
+    /// What reading stored rows says; nothing is removed then.
+    pub fn remove(&mut self, id: &str) -> Result<bool, Error> {
+        if let Some(slot) = self.index.remove(id) {
+            let entry = self.slots.get_mut(slot).and_then(|slot| slot.entry.take());
+            self.entry_bytes -= entry.map_or(0, |entry| entry.heap_bytes());
+            if self.slots.len() - self.index.len() > self.index.len().max(SWEEP_AT) {
+                self.sweep();
+            }
+            return Ok(true);
         }
-        Some(entry)
-    }
-
-    /// The vectors in insertion order.
-    pub fn entries(&self) -> impl Iterator<Item = &VectorEntry> {
-        self.slots.iter().flatten()
-    }
-
-    /// At most `count` vectors in insertion order, without the first `from`. A page that is not the first closes
-    /// the gaps that removed vectors left, so that a walk page by page takes linear time in all.
-    pub fn page(&mut self, from: usize, count: usize) -> impl Iterator<Item = &VectorEntry> {
-        if from > 0 && self.slots.len() > self.index.len() {
-            self.sweep();
+        let row = self.stored_row(id)?;
+        if let (Some(row), Some(base)) = (row, &mut self.base) {
+            base.remove(row);
         }
-        let slots = self.slots.get(from..).unwrap_or_default();
-        slots.iter().flatten().take(count)
+        Ok(row.is_some())
+    }
+
+    /// Whether the vector of this number, which was inserted, has not been removed.
+    pub fn is_live(&self, number: u64) -> bool {
+        match &self.base {
+            Some(base) if number < base.rows.len() as u64 => base.is_live(number as usize),
+            _ => self
+                .slots
+                .binary_search_by_key(&number, |slot| slot.number)
+                .is_ok_and(|at| self.slots[at].entry.is_some()),
+        }
+    }
+
+    /// At most `count` vectors in insertion order whose numbers lie from `from` on and below `until`.
+    ///
+    /// # Errors
+    /// What reading stored rows says.
+    pub fn page(&self, from: u64, until: u64, count: usize) -> Result<Page<VectorEntry>, Error> {
+        self.walk(from, until, count, |vector| match vector {
+            Vector::Inserted(entry) => Ok(entry.clone()),
+            Vector::Stored(base, row) => base.rows.entry(row),
+        })
+    }
+
+    /// The ids of at most `count` vectors; otherwise as [`Corpus::page`].
+    ///
+    /// # Errors
+    /// As [`Corpus::page`].
+    pub fn page_ids(&self, from: u64, until: u64, count: usize) -> Result<Page<Arc<str>>, Error> {
+        self.walk(from, until, count, |vector| vector.id())
+    }
+
+    /// The ids and components of at most `count` vectors; otherwise as [`Corpus::page`]. No event.
+    ///
+    /// # Errors
+    /// As [`Corpus::page`], or what the codec says about a record.
+    pub fn page_values(
+        &self,
+        from: u64,
+        until: u64,
+        count: usize,
+        pool: Option<&ThreadPool>,
+        control: &Control,
+    ) -> Result<(Page<Arc<str>>, Vec<f32>), Error> {
+        let page = self.walk(from, until, count, |vector| {
+            Ok((vector.id()?, vector.payload()?))
+        })?;
+        let (ids, payloads): (Vec<_>, Vec<_>) = page.items.into_iter().unzip();
+        let values = self.decode(&payloads, pool, control)?;
+        let next = page.next;
+        Ok((Page { items: ids, next }, values))
     }
 
     /// The components of one vector. No event.
@@ -226,52 +350,42 @@ impl Corpus {
     /// # Errors
     /// `UnknownVectorId`, or what the codec says about the record.
     pub fn decompress(&self, id: &str) -> Result<Vec<f32>, Error> {
-        let entry = self.get(id)?;
-        if self.policy.requires_codec() {
-            return Ok(decompress(&entry.record, &self.config, &self.codebook)?);
+        let payload = self.payload(id)?;
+        if self.coding.policy.requires_codec() {
+            let record = self.coding.record(&payload.0, &payload.1)?;
+            return Ok(decompress(&record, self.config(), self.codebook())?);
         }
-        self.decode(&[entry], None)
-    }
-
-    /// The components of several vectors, one vector after another. No event.
-    ///
-    /// # Errors
-    /// `UnknownVectorId` for the first id that is unknown, or what the codec says about a record.
-    pub fn decompress_many<S: AsRef<str>>(
-        &self,
-        ids: &[S],
-        pool: Option<&ThreadPool>,
-    ) -> Result<Vec<f32>, Error> {
-        let entries = ids
-            .iter()
-            .map(|id| self.get(id.as_ref()))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.decode(&entries, pool)
+        self.decode(&[payload], None, &Control::default())
     }
 
     /// The components of all vectors, one vector after another, in insertion order. Notes one event,
     /// unless the corpus is empty.
     ///
     /// # Errors
-    /// What the codec says about a record; no event then.
+    /// What reading stored rows or the codec says about a record; no event then.
     pub fn decompress_all(
         &mut self,
         now: Timestamp,
         pool: Option<&ThreadPool>,
     ) -> Result<Vec<f32>, Error> {
-        if self.is_empty() {
+        let vector_count = self.len();
+        if vector_count == 0 {
             return Ok(Vec::new());
         }
-        let entries: Vec<_> = self.entries().collect();
-        let vector_count = entries.len();
-        let values = self.decode(&entries, pool)?;
+        let mut all = Vec::with_capacity(vector_count * self.config().dimension());
+        let (mut from, control) = (0, Control::default());
+        while from < self.next {
+            let (page, values) = self.page_values(from, self.next, CHUNK, pool, &control)?;
+            all.extend(values);
+            from = page.next;
+        }
         let corpus_id = Arc::clone(&self.id);
         self.note(CorpusEvent::Decompressed {
             corpus_id,
             vector_count,
             timestamp: now,
         });
-        Ok(values)
+        Ok(all)
     }
 
     /// Takes the events that happened since the last call, in order. They are kept, with the ids they name, until
@@ -282,101 +396,87 @@ impl Corpus {
     }
 
     fn check_row(&self, row: &Row<'_>, is_batch: bool) -> Result<(), Error> {
-        row.check_length(self.config.dimension(), is_batch)?;
-        if self.contains(row.id) {
+        row.check_length(self.config().dimension(), is_batch)?;
+        if self.contains(row.id)? {
             return Err(duplicate(row, is_batch));
         }
         Ok(())
     }
 
-    /// Records of whole rows of finite values, as the policy stores them.
-    fn encode(
-        &self,
-        values: &[f32],
-        pool: Option<&ThreadPool>,
-    ) -> Result<Vec<Arc<CompressedVector>>, Error> {
-        if self.policy.requires_codec() {
-            let batch = compress_batch(
-                values,
-                &self.config,
-                &self.codebook,
-                pool,
-                &Control::default(),
-            )?;
-            return Ok((0..batch.len())
-                .filter_map(|row| batch.record(row))
-                .map(Arc::new)
-                .collect());
-        }
-        let rows = values.chunks_exact(self.config.dimension()).enumerate();
-        rows.map(|(row, values)| self.encode_row(values, row))
-            .collect()
+    fn inserted(&self, id: &str) -> Option<&VectorEntry> {
+        let slot = self.index.get(id).and_then(|&slot| self.slots.get(slot));
+        slot.and_then(|slot| slot.entry.as_ref())
     }
 
-    /// The record of one row of finite values. `row` is named in errors.
-    fn encode_row(&self, values: &[f32], row: usize) -> Result<Arc<CompressedVector>, Error> {
-        let bytes = match self.policy {
-            CompressionPolicy::Compress => {
-                return Ok(Arc::new(compress(values, &self.config, &self.codebook)?));
-            }
-            CompressionPolicy::Passthrough => {
-                let mut bytes = Vec::with_capacity(size_of_val(values));
-                for value in values {
-                    bytes.extend(value.to_le_bytes());
+    fn stored_row(&self, id: &str) -> Result<Option<usize>, Error> {
+        self.base.as_ref().map_or(Ok(None), |base| base.find(id))
+    }
+
+    fn payload(&self, id: &str) -> Result<Payload<'_>, Error> {
+        if let Some(entry) = self.inserted(id) {
+            return Vector::Inserted(entry).payload();
+        }
+        match (&self.base, self.stored_row(id)?) {
+            (Some(base), Some(row)) => Vector::Stored(base, row).payload(),
+            _ => Err(unknown(id)),
+        }
+    }
+
+    /// Visits at most `count` vectors from a number on.
+    fn walk<'a, T>(
+        &'a self,
+        from: u64,
+        until: u64,
+        count: usize,
+        mut visit: impl FnMut(Vector<'a>) -> Result<T, Error>,
+    ) -> Result<Page<T>, Error> {
+        let mut items = Vec::new();
+        let until = until.min(self.next);
+        let stored = self.base.as_ref().map_or(0, |base| base.rows.len() as u64);
+        if let Some(base) = self.base.as_ref().filter(|_| from < stored) {
+            for row in base.rows_from(from as usize) {
+                let number = row as u64;
+                if items.len() == count || number >= until {
+                    let next = number;
+                    return Ok(Page { items, next });
                 }
-                bytes
+                items.push(visit(Vector::Stored(base, row))?);
             }
-            CompressionPolicy::Fp16 => narrow_f16(values, row)?,
-        };
-        // One 8-bit index a byte, under the hash of a configuration that this dimension and bit width do
-        // not fit: so TinyQuant writes it.
-        let dimension = bytes.len();
-        let record =
-            CompressedVector::from_parts(self.config.shared_hash(), dimension, 8, bytes, None)?;
-        Ok(Arc::new(record))
+        }
+        let first = self.slots.partition_point(|slot| slot.number < from);
+        for slot in &self.slots[first..] {
+            let Some(entry) = &slot.entry else { continue };
+            if items.len() == count || slot.number >= until {
+                let next = slot.number;
+                return Ok(Page { items, next });
+            }
+            items.push(visit(Vector::Inserted(entry))?);
+        }
+        let next = until;
+        Ok(Page { items, next })
     }
 
     fn decode(
         &self,
-        entries: &[&VectorEntry],
+        payloads: &[Payload<'_>],
         pool: Option<&ThreadPool>,
+        control: &Control,
     ) -> Result<Vec<f32>, Error> {
-        match self.policy {
-            CompressionPolicy::Compress => {
-                let records: Vec<_> = entries.iter().map(|entry| entry.record.as_ref()).collect();
-                let control = Control::default();
-                Ok(decompress_records(
-                    &records,
-                    &self.config,
-                    &self.codebook,
-                    pool,
-                    &control,
-                )?)
-            }
-            CompressionPolicy::Passthrough => {
-                let bytes = entries
-                    .iter()
-                    .flat_map(|entry| entry.record.packed().as_chunks().0);
-                Ok(bytes.map(|&bytes| f32::from_le_bytes(bytes)).collect())
-            }
-            CompressionPolicy::Fp16 => Ok(entries
-                .iter()
-                .flat_map(|entry| widen_f16(entry.record.packed()))
-                .collect()),
-        }
+        let rows: Vec<_> = payloads.iter().map(|(a, b)| (&**a, &**b)).collect();
+        self.coding.decode(&rows, pool, control)
     }
 
     fn entry(
         &self,
         id: &str,
-        record: Arc<CompressedVector>,
+        record: CompressedVector,
         metadata: Option<&str>,
         inserted_at: Timestamp,
     ) -> VectorEntry {
-        let dimension = self.config.dimension();
+        let dimension = self.config().dimension();
         VectorEntry {
             id: id.into(),
-            record,
+            record: Arc::new(record),
             dimension,
             inserted_at,
             metadata: metadata.map(Arc::from),
@@ -391,7 +491,10 @@ impl Corpus {
         for entry in entries {
             self.entry_bytes += entry.heap_bytes();
             self.index.insert(Arc::clone(&entry.id), self.slots.len());
-            self.slots.push(Some(entry));
+            let number = self.next;
+            let entry = Some(entry);
+            self.slots.push(Slot { number, entry });
+            self.next += 1;
         }
         let corpus_id = Arc::clone(&self.id);
         self.note(CorpusEvent::VectorsInserted {
@@ -408,15 +511,46 @@ impl Corpus {
 
     /// Closes the gaps that removed vectors left, and gives back memory that has become far too large.
     fn sweep(&mut self) {
-        self.slots.retain(Option::is_some);
+        self.slots.retain(|slot| slot.entry.is_some());
         self.slots.shrink_to(self.slots.len() * 2);
         self.index.shrink_to(self.index.len() * 2);
-        for (slot, entry) in self.slots.iter().flatten().enumerate() {
+        let entries = self.slots.iter().filter_map(|slot| slot.entry.as_ref());
+        for (at, entry) in entries.enumerate() {
             if let Some(place) = self.index.get_mut(&entry.id) {
-                *place = slot;
+                *place = at;
             }
         }
     }
+}
+
+/// A vector of a corpus.
+enum Vector<'a> {
+    Stored(&'a Base, usize),
+    Inserted(&'a VectorEntry),
+}
+
+impl<'a> Vector<'a> {
+    fn id(&self) -> Result<Arc<str>, Error> {
+        match self {
+            Self::Inserted(entry) => Ok(Arc::clone(entry.id())),
+            Self::Stored(base, row) => base.rows.id(*row),
+        }
+    }
+
+    fn payload(&self) -> Result<Payload<'a>, Error> {
+        match *self {
+            Self::Inserted(entry) => {
+                let record = &entry.record;
+                let residual = record.residual().unwrap_or_default();
+                Ok((record.packed().into(), residual.into()))
+            }
+            Self::Stored(base, row) => base.rows.payload(row),
+        }
+    }
+}
+
+fn unknown(id: &str) -> Error {
+    Error::UnknownVectorId { id: id.to_owned() }
 }
 
 fn duplicate(row: &Row<'_>, is_batch: bool) -> Error {

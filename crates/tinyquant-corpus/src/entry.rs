@@ -16,6 +16,24 @@ pub struct VectorEntry {
 }
 
 impl VectorEntry {
+    /// An entry of its parts. `dimension` is that of the vector, which under the policies that bypass the codec
+    /// differs from the record's.
+    pub fn new(
+        id: Arc<str>,
+        record: Arc<CompressedVector>,
+        dimension: usize,
+        inserted_at: Timestamp,
+        metadata: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            id,
+            record,
+            dimension,
+            inserted_at,
+            metadata,
+        }
+    }
+
     /// The caller's name for the vector.
     pub fn id(&self) -> &Arc<str> {
         &self.id

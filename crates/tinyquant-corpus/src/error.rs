@@ -40,6 +40,16 @@ pub enum Error {
         /// What was given and what was expected.
         reason: String,
     },
+    /// Stored rows could not be read.
+    #[error("{message}")]
+    Stored {
+        /// The stable code.
+        code: ErrorCode,
+        /// Named values.
+        details: Details,
+        /// What went wrong and where.
+        message: String,
+    },
     /// The codec failed.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -57,6 +67,7 @@ impl Error {
             Self::UnknownVectorId { .. } => ErrorCode::IdNotFound,
             Self::DimensionMismatch { .. } => ErrorCode::DimMismatch,
             Self::InvalidTopK | Self::UnevenRows { .. } => ErrorCode::InvalidArg,
+            Self::Stored { code, .. } => *code,
             Self::Codec(error) => error.code(),
         }
     }
@@ -86,6 +97,7 @@ impl Error {
             ),
             Self::InvalidTopK => vec![kind("InvalidTopK"), int("got", 0)],
             Self::UnevenRows { .. } => vec![],
+            Self::Stored { details, .. } => details.clone(),
             Self::Codec(error) => error.details(),
         }
     }

@@ -8,22 +8,27 @@
 
 mod blocks;
 mod brute_force;
+mod coding;
 mod corpus;
 mod entry;
 mod error;
 mod event;
 mod policy;
 mod rows;
+mod scan;
 mod score;
+mod stored;
 mod time;
 mod top_k;
 
 pub use crate::brute_force::BruteForce;
-pub use crate::corpus::Corpus;
+pub use crate::coding::{Coding, EncodedRows};
+pub use crate::corpus::{Corpus, Page};
 pub use crate::entry::VectorEntry;
 pub use crate::error::Error;
 pub use crate::event::CorpusEvent;
 pub use crate::policy::{CompressionPolicy, StorageDtype};
 pub use crate::rows::Rows;
+pub use crate::stored::{Payload, StoredRows};
 pub use crate::time::Timestamp;
 pub use crate::top_k::Hit;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use tinyquant_codec::{Codebook, CodecConfig, ErrorCode};
+use tinyquant_codec::{Codebook, CodecConfig, Control, ErrorCode};
 use tinyquant_corpus::{BruteForce, CompressionPolicy, Corpus, CorpusEvent, Rows, Timestamp};
 
 const DIMENSION: usize = 3;
@@ -143,16 +143,21 @@ proptest! {
                 }
                 Step::Remove(id) => {
                     let expected = model.iter().position(|(other, _)| *other == id);
-                    prop_assert_eq!(corpus.remove(&id).is_some(), expected.is_some());
+                    prop_assert_eq!(corpus.remove(&id).unwrap(), expected.is_some());
                     if let Some(at) = expected {
                         model.remove(at);
                     }
                 }
                 Step::Page(from, count) => {
-                    let page: Vec<_> = corpus.page(from, count).map(|entry| entry.id().to_string()).collect();
-                    let expected: Vec<_> =
-                        model.iter().skip(from).take(count).map(|(id, _)| id.clone()).collect();
-                    prop_assert_eq!(page, expected);
+                    // A walk in pages of `count` from the number of vector `from`.
+                    let skipped = corpus.page_ids(0, u64::MAX, from).unwrap();
+                    prop_assert_eq!(skipped.items.len(), from.min(model.len()));
+                    let page = corpus.page_values(skipped.next, u64::MAX, count, None, &Control::default());
+                    let (page, values) = page.unwrap();
+                    let expected = || model.iter().skip(from).take(count);
+                    prop_assert!(page.items.iter().map(AsRef::as_ref).eq(expected().map(|(id, _)| &**id)));
+                    let expected: Vec<f32> = expected().flat_map(|(_, vector)| vector.clone()).collect();
+                    prop_assert_eq!(values, expected);
                 }
                 Step::DecompressAll => {
                     let expected: Vec<f32> = model.iter().flat_map(|(_, vector)| vector.clone()).collect();
@@ -164,19 +169,18 @@ proptest! {
             }
             prop_assert_eq!(corpus.len(), model.len());
             prop_assert_eq!(corpus.is_empty(), model.is_empty());
-            prop_assert!(corpus.entries().map(|entry| entry.id().as_ref()).eq(model.iter().map(|(id, _)| id)));
+            let page = corpus.page(0, u64::MAX, usize::MAX).unwrap();
+            prop_assert_eq!(page.next, corpus.next_number());
+            prop_assert!(page.items.iter().map(|entry| entry.id().as_ref()).eq(model.iter().map(|(id, _)| id)));
             for (id, vector) in &model {
-                prop_assert!(corpus.contains(id) && corpus.get(id).is_ok());
+                prop_assert!(corpus.contains(id).unwrap() && corpus.get(id).is_ok());
                 prop_assert_eq!(&corpus.decompress(id).unwrap(), vector);
             }
         }
         let drained: Vec<_> = corpus.drain_events().iter().map(describe).collect();
         prop_assert_eq!(drained, events);
-        let ids: Vec<_> = model.iter().rev().map(|(id, _)| id.clone()).collect();
-        let expected: Vec<f32> = model.iter().rev().flat_map(|(_, vector)| vector.clone()).collect();
-        prop_assert_eq!(corpus.decompress_many(&ids, None).unwrap(), expected);
-        for id in ids {
-            corpus.remove(&id);
+        for (id, _) in model {
+            corpus.remove(&id).unwrap();
         }
         prop_assert_eq!(corpus.heap_bytes(), 1);
     }

@@ -1,0 +1,201 @@
+//! Bytes to read from: a mapped file, a file that is read piece by piece, or memory.
+
+use crate::{Error, mmap};
+use memmap2::Mmap;
+use std::borrow::Cow;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A run of bytes of known length.
+#[derive(Debug)]
+pub struct Source {
+    /// None for bytes in memory.
+    path: Option<PathBuf>,
+    bytes: Bytes,
+    len: u64,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    File(File),
+    Memory(Vec<u8>),
+}
+
+impl Source {
+    /// Opens a file; mapped into memory, or read with positioned reads, which no other program can turn into
+    /// a crash.
+    ///
+    /// # Errors
+    /// `Io` (`ERR_TQ_IO`), also for a folder or a pipe.
+    pub fn open(path: &Path, is_mapped: bool) -> Result<Self, Error> {
+        let failed = |error| Error::io("open", path, error);
+        // Before it is opened: opening a pipe waits for its writer.
+        let metadata = fs::metadata(path).map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(failed(not_a_file(&metadata)));
+        }
+        let file = File::open(path).map_err(failed)?;
+        Self::from_file(file, path, is_mapped)
+    }
+
+    pub(crate) fn from_file(file: File, path: &Path, is_mapped: bool) -> Result<Self, Error> {
+        let metadata = file.metadata();
+        let mut len = metadata
+            .map_err(|error| Error::io("open", path, error))?
+            .len();
+        // An empty file cannot be mapped.
+        let bytes = if is_mapped && len > 0 {
+            let map = mmap::map(&file).map_err(|error| Error::io("map", path, error))?;
+            // The file may have changed in between.
+            len = map.len() as u64;
+            Bytes::Mapped(map)
+        } else {
+            Bytes::File(file)
+        };
+        let path = Some(path.to_owned());
+        Ok(Self { path, bytes, len })
+    }
+
+    /// Bytes in memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        let len = bytes.len() as u64;
+        Self {
+            path: None,
+            bytes: Bytes::Memory(bytes),
+            len,
+        }
+    }
+
+    /// Length when it was opened, in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The file, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Whether the bytes are mapped.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.bytes, Bytes::Mapped(_))
+    }
+
+    /// The `len` bytes at `offset`, borrowed where they lie in memory. Nothing is allocated for a range that
+    /// the file does not have.
+    ///
+    /// # Errors
+    /// `Truncated` (`ERR_TQ_TRUNCATED`) for a range that ends beyond the file, or a file that has shrunk since;
+    /// `Io` (`ERR_TQ_IO`).
+    pub fn read(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, Error> {
+        let end = offset.checked_add(len).filter(|&end| end <= self.len);
+        let Some(end) = end else {
+            return Err(self.truncated(offset.saturating_add(len), self.len));
+        };
+        match &self.bytes {
+            Bytes::Mapped(bytes) => Ok(bytes[offset as usize..end as usize].into()),
+            Bytes::Memory(bytes) => Ok(bytes[offset as usize..end as usize].into()),
+            Bytes::File(file) => {
+                let len = len as usize;
+                let mut buffer = Vec::new();
+                buffer.try_reserve_exact(len).map_err(|_| Error::Limit {
+                    reason: format!("not enough memory: {len} bytes were refused"),
+                })?;
+                buffer.resize(len, 0);
+                read_at(file, &mut buffer, offset).map_err(|error| self.read_failed(error, end))?;
+                Ok(buffer.into())
+            }
+        }
+    }
+
+    fn read_failed(&self, error: io::Error, needed: u64) -> Error {
+        match (&self.bytes, error.kind()) {
+            (Bytes::File(file), io::ErrorKind::UnexpectedEof) => {
+                self.truncated(needed, file.metadata().map_or(0, |metadata| metadata.len()))
+            }
+            _ => Error::io("read", self.path.as_deref().unwrap_or(Path::new("")), error),
+        }
+    }
+
+    /// An error of this source: it ends too early.
+    pub(crate) fn truncated(&self, needed: u64, got: u64) -> Error {
+        let path = self.path.clone();
+        Error::Truncated { path, needed, got }
+    }
+
+    /// An error of this source: a version that is not read.
+    pub(crate) fn unknown_version(&self, got: u64) -> Error {
+        let path = self.path.clone();
+        Error::UnknownVersion { path, got }
+    }
+
+    /// An error of this source: a rule of the format is broken.
+    pub(crate) fn malformed(
+        &self,
+        kind: &'static str,
+        offset: u64,
+        reason: impl Into<String>,
+    ) -> Error {
+        Error::Malformed {
+            path: self.path.clone(),
+            kind,
+            offset,
+            reason: reason.into(),
+        }
+    }
+
+    /// Fails unless the bytes have the checksum.
+    pub(crate) fn check_crc(
+        &self,
+        section: &'static str,
+        offset: u64,
+        expected: u32,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let got = crc32fast::hash(bytes);
+        if got == expected {
+            return Ok(());
+        }
+        Err(Error::Checksum {
+            path: self.path.clone(),
+            section,
+            offset,
+            expected,
+            got,
+        })
+    }
+}
+
+/// The error for what is there but is not a file.
+pub(crate) fn not_a_file(metadata: &Metadata) -> io::Error {
+    if metadata.is_dir() {
+        return io::ErrorKind::IsADirectory.into();
+    }
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
+}
+
+#[cfg(unix)]
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+pub(crate) fn read_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                buffer = &mut buffer[count..];
+                offset += count as u64;
+            }
+        }
+    }
+    Ok(())
+}
