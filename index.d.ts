@@ -322,10 +322,10 @@ declare class CompressedBatch extends Handle {
 /** What `onProgress` receives. */
 interface Progress {
   /** The kind of work. */
-  readonly phase: "compress" | "decompress";
-  /** Vectors finished so far; never decreases. */
+  readonly phase: "compress" | "decompress" | "save" | "search" | "verify";
+  /** Vectors finished so far, bytes where a file is verified; never decreases. */
   readonly done: number;
-  /** Vectors in all. */
+  /** Vectors or bytes in all. */
   readonly total: number;
   /** Milliseconds since the call. */
   readonly elapsedMs: number;
@@ -582,6 +582,10 @@ interface CompressionPolicyViolationDetected extends EventBase {
 /** What {@link Corpus.pendingEvents} reports, told apart by `type`. */
 type CorpusEvent = CorpusCreated | VectorsInserted | CorpusDecompressed | CompressionPolicyViolationDetected;
 //#endregion
+//#region ts/path.d.ts
+/** A path of the file system, as text or as a `file:` URL. */
+type FilePath = string | URL;
+//#endregion
 //#region ts/corpus.d.ts
 /** What a {@link Corpus} is made of. */
 interface CorpusOptions {
@@ -602,6 +606,27 @@ type CorpusOpts = CorpusOptions;
 interface InsertOptions {
   /** When the vectors were inserted, as a `Date` or epoch milliseconds. Default: now. */
   readonly insertedAt?: Date | number;
+}
+/** Options of {@link Corpus.save}. */
+interface SaveOptions extends JobOptions {
+  /**
+  * Adds to the file only what changed since the corpus was opened from it or saved to it; a file that is not there
+  * yet is written whole. Space that removed vectors took is given back by a save without it. Default `false`.
+  */
+  readonly append?: boolean;
+}
+/** Options of {@link Corpus.open}. */
+interface OpenOptions {
+  /**
+  * Maps the file into memory instead of reading it piece by piece. A mapped file must not be cut short by another
+  * program: touching what is gone ends the process. Files that this package replaces or extends are safe. Default
+  * `true`.
+  */
+  readonly mmap?: boolean;
+  /** Checks the whole file first, as {@link verifyFile} does. Default `false`. */
+  readonly verify?: boolean;
+  /** Stops the opening; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
 }
 /** Metadata by id, for {@link Corpus.insertBatch}. Ids without a vector are ignored. */
 type MetadataById = Readonly<Record<string, Metadata | null>> | ReadonlyMap<string, Metadata | null>;
@@ -705,10 +730,164 @@ declare class Corpus extends Handle {
   * still be.
   */
   entries(): IterableIterator<VectorEntry>;
+  /**
+  * The vectors whose reconstructions have the highest cosine with a query, best first; equal scores by ascending id
+  * in UTF-8 byte order. Every vector is reconstructed and scored, chunk by chunk: the same results as a
+  * {@link BruteForceBackend} over {@link Corpus.decompressEntries} gives, in memory that does not grow with the corpus.
+  *
+  * @param query `codecConfig.dimension` values
+  * @param topK at least 1; more than {@link Corpus.vectorCount} gives all
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG with kind InvalidTopK, ERR_TQ_DIM_MISMATCH, ERR_TQ_NON_FINITE,
+  * ERR_TQ_CLOSED
+  */
+  search(query: Vector, topK: number, o?: JobOptions): Promise<SearchResult[]>;
+  /**
+  * {@link Corpus.search} for many queries at once: every vector is reconstructed once for all of them.
+  *
+  * @param queries row-major `n * codecConfig.dimension` values, or an array of `n` vectors
+  * @returns one list for each query
+  */
+  searchBatch(queries: VectorRows, topK: number, o?: JobOptions): Promise<SearchResult[][]>;
+  /**
+  * Writes the corpus as it is at the time of the call to a file: configuration, codebook, policy, ids, metadata,
+  * times and records. The file is written beside `path` and takes its name when it is complete and on the disk: a
+  * crash or a full disk at any moment leaves the old file or the new one. Pending events are not part of it.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO with `errno` and `path` in details, also while another writer has the file open;
+  * with `append`, ERR_TQ_INVALID_ARG for a file that this corpus was not opened from or saved to, and ERR_TQ_IO with
+  * kind Changed if something else has written to it since; ERR_TQ_LIMIT, ERR_TQ_CLOSED
+  */
+  save(path: FilePath, o?: SaveOptions): Promise<void>;
+  /**
+  * {@link Corpus.save} on the calling thread's time: it blocks until the file is on the disk.
+  *
+  * @throws {TinyQuantError} as {@link Corpus.save}, and ERR_TQ_INVALID_ARG while an asynchronous save is under way
+  */
+  saveSync(path: FilePath, o?: {
+    readonly append?: boolean;
+  }): void;
+  /**
+  * Opens a corpus file. The time does not depend on its size: vectors, ids and metadata stay in the file until they
+  * are asked for, and vectors that are inserted are kept in memory until the corpus is saved. Others may read and
+  * extend the file meanwhile; this corpus keeps the state that it opened.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO, ERR_TQ_FORMAT, ERR_TQ_VERSION, ERR_TQ_TRUNCATED, ERR_TQ_CHECKSUM
+  */
+  static open(path: FilePath, o?: OpenOptions): Promise<Corpus>;
+  /**
+  * {@link Corpus.open} on the calling thread's time.
+  *
+  * @throws {TinyQuantError} as {@link Corpus.open}
+  */
+  static openSync(path: FilePath, o?: Omit<OpenOptions, "signal">): Corpus;
+  /**
+  * Lets go of the memory and of the file; every later call that needs them is ERR_TQ_CLOSED. Entries that were handed
+  * out stay valid, and jobs that are under way finish.
+  */
+  close(): void;
+  /** The same as {@link Corpus.close}. */
+  [Symbol.dispose](): void;
   /** The events since the last call, oldest first; the list is emptied by the call. */
   pendingEvents(): CorpusEvent[];
   /** A summary; the content is in {@link Corpus.entries}. */
   toJSON(): CorpusSummary;
+}
+//#endregion
+//#region ts/corpus-writer.d.ts
+/** What {@link CorpusWriter.create} makes. */
+interface CorpusWriterOptions extends CorpusOptions {
+  /** Replaces a file that is there already. Default `false`: that is ERR_TQ_IO with `errno` EEXIST. */
+  readonly overwrite?: boolean;
+}
+/** Options of {@link CorpusWriter.write}. */
+interface WriteRowsOptions {
+  /** An id for each row. Without them the id of a row is its number in the file, in decimal. */
+  readonly ids?: readonly string[];
+  /** Metadata for each row. */
+  readonly metadata?: readonly (Metadata | null)[];
+  /** When the rows were inserted. Default: the epoch, so that the clock does not decide what a file holds. */
+  readonly insertedAt?: Date | number;
+  /** Reads a `Float32Array` in place and detaches it, as for {@link Codec.compressBatch}. Default `false`. */
+  readonly transfer?: boolean;
+  /** Stops the call; no row is written then, and the promise rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+/** What {@link CorpusWriter.finish} has brought to the disk. */
+interface WrittenCorpus {
+  /** Vectors in the file. */
+  readonly vectorCount: number;
+  /** Length of the file in bytes. */
+  readonly sizeBytes: number;
+}
+/** A summary of a {@link CorpusWriter}. */
+interface CorpusWriterSummary {
+  readonly path: string;
+  readonly corpusId: string;
+  readonly rows: number;
+}
+/**
+* Writes a corpus file row by row, in memory that does not grow with their number except for 11 to 16 bytes for each
+* id that is not a row number. Nothing is to be seen at `path` until {@link CorpusWriter.finish} resolves; a process
+* that dies before leaves what was there.
+*
+* @example
+* const writer = await CorpusWriter.create('docs.tq', { corpusId: 'docs', codecConfig, codebook, compressionPolicy });
+* for await (const { vectors, ids } of batches) await writer.write(vectors, { ids });
+* await writer.finish();
+*/
+declare class CorpusWriter extends Handle {
+  #private;
+  private constructor();
+  /**
+  * Begins a new file.
+  *
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG; ERR_TQ_CODEBOOK_MISMATCH; ERR_TQ_IO with `errno` and `path`, also for a
+  * file that is there already (EEXIST) or open in another writer (kind Locked)
+  */
+  static create(path: FilePath, o: CorpusWriterOptions): Promise<CorpusWriter>;
+  /**
+  * Opens a corpus file to add rows to it. The rows that it holds are not written again.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO, also while another writer has the file open; ERR_TQ_FORMAT, ERR_TQ_VERSION,
+  * ERR_TQ_TRUNCATED, ERR_TQ_CHECKSUM
+  */
+  static append(path: FilePath): Promise<CorpusWriter>;
+  /** The file that is written, as an absolute path where it could be resolved. */
+  get path(): string;
+  /** The name of the corpus. */
+  get corpusId(): string;
+  /** The configuration of the file. */
+  get codecConfig(): CodecConfig;
+  /** The codebook of the file. */
+  get codebook(): Codebook;
+  /** The policy of the file. */
+  get compressionPolicy(): CompressionPolicy;
+  /** The metadata of the corpus, or `null`. */
+  get metadata(): Metadata | null;
+  /** Rows that this writer has taken. */
+  get rows(): number;
+  /**
+  * Encodes rows on the thread pool and adds them, all or none. Calls may overlap: they run one after another, in the
+  * order they were made. A call that fails for its arguments changes nothing; after ERR_TQ_IO the writer takes no
+  * more rows.
+  *
+  * @param vectors row-major `n * codecConfig.dimension` values, or an array of `n` vectors
+  * @throws {TinyQuantError} ERR_TQ_ID_EXISTS with the row; ERR_TQ_NON_FINITE with row and column, counted from the first
+  * row of the call; ERR_TQ_DIM_MISMATCH, ERR_TQ_LIMIT, ERR_TQ_INVALID_ARG, ERR_TQ_IO, ERR_TQ_CLOSED
+  */
+  write(vectors: VectorRows, o?: WriteRowsOptions): Promise<void>;
+  /**
+  * Brings everything to the disk under its name. The writer is closed then, whether this succeeds or not.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO: the file is as it was before; ERR_TQ_CLOSED
+  */
+  finish(): Promise<WrittenCorpus>;
+  /** Gives up: what was there stays as it was. Does nothing after {@link CorpusWriter.finish}. */
+  abort(): Promise<void>;
+  /** The same as {@link CorpusWriter.abort}: a writer that leaves its block unfinished leaves nothing behind. */
+  [Symbol.asyncDispose](): Promise<void>;
+  /** A summary. */
+  toJSON(): CorpusWriterSummary;
 }
 //#endregion
 //#region ts/errors.d.ts
@@ -782,6 +961,179 @@ declare class TinyQuantError extends Error {
 */
 declare function isTinyQuantError(value: unknown): value is TinyQuantError;
 //#endregion
+//#region ts/files.d.ts
+/** What the header of a file says. Fields that a format does not have are absent. */
+interface FileInfo {
+  /** `'corpus'`: written by {@link Corpus.save}; `'tqcv'`: TinyQuant's corpus file; `'tqcb'`: a codebook. */
+  readonly format: "corpus" | "tqcv" | "tqcb";
+  /** Version of the format. */
+  readonly version: number;
+  /** Length of the file in bytes. */
+  readonly sizeBytes: number;
+  /** Bits per coordinate. */
+  readonly bitWidth: number;
+  /** Vectors, without removed ones. */
+  readonly vectorCount?: number;
+  /** Values per vector. */
+  readonly dimension?: number;
+  /** Whether records keep a residual. */
+  readonly residual?: boolean;
+  /** Hash of the configuration. */
+  readonly configHash?: ConfigHash;
+  /** Seed of the rotation. */
+  readonly seed?: bigint;
+  /** How vectors are stored. */
+  readonly policy?: CompressionPolicyKind;
+  /** Name of the corpus. */
+  readonly corpusId?: string;
+  /** Bytes of a stored vector, without its id, metadata and record header. */
+  readonly bytesPerVector?: number;
+  /** Entries of a codebook. */
+  readonly entries?: number;
+  /** How often a corpus file was written or extended. */
+  readonly commits?: number;
+}
+/**
+* What a file holds, from its header alone: the time does not depend on its size.
+*
+* @throws {TinyQuantError} ERR_TQ_IO, ERR_TQ_FORMAT, ERR_TQ_VERSION, ERR_TQ_TRUNCATED, ERR_TQ_CHECKSUM
+*/
+declare function fileInfo(path: FilePath): Promise<FileInfo>;
+/**
+* Reads all of a file and checks what can be checked: checksums where the format has them, every length and offset,
+* that records agree with the header and that every id leads to its vector.
+*
+* @throws {TinyQuantError} ERR_TQ_CHECKSUM with the section and its offset, ERR_TQ_FORMAT, ERR_TQ_TRUNCATED,
+* ERR_TQ_VERSION, ERR_TQ_IO
+*/
+declare function verifyFile(path: FilePath, o?: JobOptions): Promise<FileInfo>;
+//#endregion
+//#region ts/tqcv.d.ts
+/** Options of {@link TqcvReader.open}. */
+interface TqcvReaderOptions {
+  /** Maps the file into memory; see {@link OpenOptions}. Default `true`. */
+  readonly mmap?: boolean;
+}
+/** A summary of a {@link TqcvReader}. */
+interface TqcvSummary {
+  readonly length: number;
+  readonly dimension: number;
+  readonly bitWidth: BitWidth;
+  readonly hasResidual: boolean;
+  readonly configHash: ConfigHash;
+}
+/**
+* Reads TinyQuant's corpus file (TQCV version 1): records of one configuration, without ids. The configuration itself
+* and the codebook are not in the file; keep them beside it.
+*
+* @example
+* using reader = await TqcvReader.open('vectors.tqcv');
+* for (const batch of reader.batches()) console.log(await codec.decompressBatch(batch, config, codebook));
+*/
+declare class TqcvReader extends Handle {
+  #private;
+  private constructor();
+  /**
+  * Opens a file. Only the header is read, so the time does not depend on its size.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO; ERR_TQ_FORMAT, ERR_TQ_VERSION; ERR_TQ_TRUNCATED, also for a file (TQCX) that
+  * was never finished
+  */
+  static open(path: FilePath, o?: TqcvReaderOptions): Promise<TqcvReader>;
+  /**
+  * {@link TqcvReader.open} on the calling thread's time.
+  *
+  * @throws {TinyQuantError} as {@link TqcvReader.open}
+  */
+  static openSync(path: FilePath, o?: TqcvReaderOptions): TqcvReader;
+  /** Number of records. */
+  get length(): number;
+  /** Values per vector. */
+  get dimension(): number;
+  /** Bits per coordinate. */
+  get bitWidth(): BitWidth;
+  /** Whether records keep a residual. */
+  get hasResidual(): boolean;
+  /** Hash of the configuration that the records were made under. */
+  get configHash(): ConfigHash;
+  /** A copy of the bytes that the writer put beside the header; their meaning is the writer's. */
+  get metadata(): Uint8Array;
+  /**
+  * Records `from` to `from + count - 1`, checked.
+  *
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for records that are not there; ERR_TQ_FORMAT for a record that does not
+  * agree with the header, with its offset; ERR_TQ_CLOSED
+  */
+  read(from: number, count: number): CompressedBatch;
+  /** All records, `size` at a time (default 4096). */
+  batches(size?: number): IterableIterator<CompressedBatch>;
+  /** Lets go of the file; later reads are ERR_TQ_CLOSED. */
+  close(): void;
+  /** The same as {@link TqcvReader.close}. */
+  [Symbol.dispose](): void;
+  /** A summary. */
+  toJSON(): TqcvSummary;
+}
+/** What {@link TqcvWriter.create} makes. */
+interface TqcvWriterOptions {
+  /** The configuration of all records. */
+  readonly codecConfig: CodecConfig;
+  /** Bytes of the caller's own, at most 16 MiB. Default: none. */
+  readonly metadata?: Uint8Array;
+  /** Replaces a file that is there already. Default `false`. */
+  readonly overwrite?: boolean;
+}
+/** What {@link TqcvWriter.finish} has brought to the disk. */
+interface WrittenTqcv {
+  /** Records in the file. */
+  readonly length: number;
+  /** Length of the file in bytes. */
+  readonly sizeBytes: number;
+}
+/**
+* Writes TinyQuant's corpus file (TQCV version 1), byte for byte as TinyQuant does. It takes its name when
+* {@link TqcvWriter.finish} resolves.
+*
+* @example
+* const writer = await TqcvWriter.create('vectors.tqcv', { codecConfig });
+* await writer.write(await codec.compressBatch(vectors, codecConfig, codebook));
+* await writer.finish();
+*/
+declare class TqcvWriter extends Handle {
+  #private;
+  private constructor();
+  /**
+  * Begins a file.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO, also for a file that is there already (EEXIST) or open in another writer;
+  * ERR_TQ_LIMIT for metadata beyond 16 MiB; ERR_TQ_INVALID_ARG
+  */
+  static create(path: FilePath, o: TqcvWriterOptions): Promise<TqcvWriter>;
+  /** Records written so far. */
+  get length(): number;
+  /**
+  * Adds the records of a batch, or none of them.
+  *
+  * @throws {TinyQuantError} ERR_TQ_CONFIG_MISMATCH and the like for records of another configuration, ERR_TQ_IO,
+  * ERR_TQ_INVALID_ARG, ERR_TQ_CLOSED
+  */
+  write(batch: CompressedBatch): Promise<void>;
+  /**
+  * Brings everything to the disk under its name. The writer is closed then, whether this succeeds or not.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO: the file is as it was before; ERR_TQ_CLOSED
+  */
+  finish(): Promise<WrittenTqcv>;
+  /** Gives up: what was there stays as it was. */
+  abort(): Promise<void>;
+  /** The same as {@link TqcvWriter.abort}. */
+  [Symbol.asyncDispose](): Promise<void>;
+  /** A summary. */
+  toJSON(): {
+    length: number;
+  };
+}
+//#endregion
 //#region ts/index.d.ts
 /** Version of the package the native addon was built from. */
 declare function version(): string;
@@ -791,4 +1143,4 @@ declare function version(): string;
 */
 declare function simdLevel(): string;
 //#endregion
-export { type BitWidth, BruteForceBackend, Codebook, Codec, CodecConfig, type CodecConfigJson, type CodecConfigOptions, type CodecConfigOpts, type CompressBatchOptions, CompressedBatch, CompressedVector, type CompressedVectorSummary, CompressionPolicy, type CompressionPolicyKind, type CompressionPolicyViolationDetected, type ConfigHash, Corpus, type CorpusCreated, type CorpusDecompressed, type CorpusEvent, type CorpusOptions, type CorpusOpts, type CorpusSummary, type DecompressBatchOptions, ERROR_CODES, type ErrorCode, type ErrorDetails, type InsertOptions, type JobOptions, type Metadata, type MetadataById, type Progress, RotationMatrix, type SearchOptions, type SearchResult, type StorageDtype, TinyQuantError, type TinyQuantErrorOptions, type TrainMethod, type TrainOptions, type Vector, type VectorBackend, VectorEntry, type VectorEntrySummary, type VectorRows, type Vectors, type VectorsInserted, compress, decompress, isTinyQuantError, simdLevel, version };
+export { type BitWidth, BruteForceBackend, Codebook, Codec, CodecConfig, type CodecConfigJson, type CodecConfigOptions, type CodecConfigOpts, type CompressBatchOptions, CompressedBatch, CompressedVector, type CompressedVectorSummary, CompressionPolicy, type CompressionPolicyKind, type CompressionPolicyViolationDetected, type ConfigHash, Corpus, type CorpusCreated, type CorpusDecompressed, type CorpusEvent, type CorpusOptions, type CorpusOpts, type CorpusSummary, CorpusWriter, type CorpusWriterOptions, type CorpusWriterSummary, type DecompressBatchOptions, ERROR_CODES, type ErrorCode, type ErrorDetails, type FileInfo, type FilePath, type InsertOptions, type JobOptions, type Metadata, type MetadataById, type OpenOptions, type Progress, RotationMatrix, type SaveOptions, type SearchOptions, type SearchResult, type StorageDtype, TinyQuantError, type TinyQuantErrorOptions, TqcvReader, type TqcvReaderOptions, type TqcvSummary, TqcvWriter, type TqcvWriterOptions, type TrainMethod, type TrainOptions, type Vector, type VectorBackend, VectorEntry, type VectorEntrySummary, type VectorRows, type Vectors, type VectorsInserted, type WriteRowsOptions, type WrittenCorpus, type WrittenTqcv, compress, decompress, fileInfo, isTinyQuantError, simdLevel, verifyFile, version };

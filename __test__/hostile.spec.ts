@@ -10,9 +10,12 @@ import {
   CompressionPolicy,
   Corpus,
   type CorpusOptions,
+  CorpusWriter,
   compress,
   decompress,
   RotationMatrix,
+  TqcvReader,
+  TqcvWriter,
   VectorEntry,
 } from '../index.js';
 import { setup } from './helpers/data.js';
@@ -210,7 +213,7 @@ describe('a value of the wrong kind', () => {
     failure(() => compress(odd as never, config, codebook), 'ERR_TQ_INVALID_ARG', { got: 'function' });
   });
 
-  it('as the object of a method is an argument like any other', () => {
+  it('as the object of a method is an argument like any other', async () => {
     const classes = [
       CodecConfig,
       Codebook,
@@ -219,6 +222,9 @@ describe('a value of the wrong kind', () => {
       CompressedBatch,
       CompressionPolicy,
       Corpus,
+      CorpusWriter,
+      TqcvReader,
+      TqcvWriter,
       VectorEntry,
       BruteForceBackend,
     ];
@@ -226,12 +232,12 @@ describe('a value of the wrong kind', () => {
       for (const name of Reflect.ownKeys(prototype).filter((key) => key !== 'constructor')) {
         const { get, value } = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor;
         for (const self of [undefined, null, 1, {}, throwing, prototype]) {
-          const run = () => {
+          const run = async () => {
             const result: unknown = Reflect.apply(get ?? value, self, ['a', row(0)]);
             // A generator checks when it is asked for its first item.
-            return (result as Iterator<unknown>).next();
+            return result instanceof Promise ? result : (result as Iterator<unknown>).next();
           };
-          failure(run, 'ERR_TQ_INVALID_ARG', { argument: 'this' });
+          await rejection(run, 'ERR_TQ_INVALID_ARG', { argument: 'this' });
         }
       }
     }

@@ -90,7 +90,7 @@ codec.compressBatch(floats, config, codebook, {
   transfer: true,
   onProgress(progress) {
     expectTypeOf(progress).toEqualTypeOf<Progress>();
-    expectTypeOf(progress.phase).toEqualTypeOf<'compress' | 'decompress'>();
+    expectTypeOf(progress.phase).toEqualTypeOf<'compress' | 'decompress' | 'save' | 'search' | 'verify'>();
   },
 });
 // @ts-expect-error 64-bit floats are not accepted

@@ -1,4 +1,5 @@
 import { Handle } from './handle.js';
+import { toResults } from './hits.js';
 import { call, native } from './native.js';
 import type { NativeBruteForce } from './native-types.js';
 import { collect, type Vectors } from './source.js';
@@ -91,8 +92,7 @@ export class BruteForceBackend extends Handle {
     const handle = BruteForceBackend.#self(this);
     const wanted = integer(topK, 'topK', 1, Number.MAX_SAFE_INTEGER, { kind: 'InvalidTopK' });
     const { data } = toVector(query, 'query');
-    const { ids, scores } = call(() => handle.search(data, Math.min(wanted, MAX_TOP_K)));
-    return ids.map((vectorId, i) => ({ vectorId, score: scores[i] ?? Number.NaN }));
+    return toResults(call(() => handle.search(data, Math.min(wanted, MAX_TOP_K))));
   }
 
   /**

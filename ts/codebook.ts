@@ -20,6 +20,9 @@ export type { TrainMethod };
 /** The native half of a codebook; refuses anything else. Set by the class below. */
 export let nativeCodebook: (value: unknown, argument: string) => NativeCodebook;
 
+/** Wraps a codebook the native side made. Set by the class below. */
+export let wrapCodebook: (handle: NativeCodebook) => Codebook;
+
 /**
  * The `2 ** bitWidth` ascending values that coordinates are rounded to. It is not part of a record: keep it (see
  * {@link Codebook.toBytes}) beside the records made with it.
@@ -37,6 +40,7 @@ export class Codebook extends Handle {
         throw notAHandle(value, argument, 'Codebook');
       return value.#native;
     };
+    wrapCodebook = (handle) => new Codebook(INTERNAL, handle);
   }
 
   private constructor(token: typeof INTERNAL, handle: NativeCodebook) {

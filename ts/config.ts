@@ -40,6 +40,11 @@ const DEFAULT_SEED = 42n;
 /** The native half of a configuration; refuses anything else. Set by the class below. */
 export let nativeConfig: (value: unknown, argument: string) => NativeConfig;
 
+/** The configuration that the native side holds. */
+export function wrapConfig({ bitWidth, dimension, seed, residualEnabled }: NativeConfig): CodecConfig {
+  return new CodecConfig({ bitWidth: bitWidth as BitWidth, dimension, seed, residualEnabled });
+}
+
 /**
  * Immutable settings of the codec. Two configurations with equal fields are interchangeable and share one rotation
  * matrix; every record carries the hash of the configuration it was made under.

@@ -1,5 +1,6 @@
-import { type Codebook, nativeCodebook } from './codebook.js';
-import { type CodecConfig, nativeConfig } from './config.js';
+import type { SearchResult } from './backend.js';
+import { type Codebook, nativeCodebook, wrapCodebook } from './codebook.js';
+import { type CodecConfig, nativeConfig, wrapConfig } from './config.js';
 import { VectorEntry, type VectorEntrySummary, wrapEntry } from './entry.js';
 import {
   type CompressionPolicyViolationDetected,
@@ -10,14 +11,17 @@ import {
   type VectorsInserted,
 } from './events.js';
 import { Handle } from './handle.js';
+import { toResults } from './hits.js';
 import { IdSet } from './id-set.js';
+import { JOB_OPTION_NAMES, type JobOptions, job, runJob } from './job.js';
 import { fromMetadataJson, type Metadata, metadataLookup, toMetadataJson } from './metadata.js';
 import { call, native } from './native.js';
 import type { NativeCorpus } from './native-types.js';
-import { CompressionPolicy, type CompressionPolicyKind, policyKind, type StorageDtype } from './policy.js';
+import { type FilePath, filePath } from './path.js';
+import { CompressionPolicy, type CompressionPolicyKind, policyKind, policyOf, type StorageDtype } from './policy.js';
 import { collect, type Vectors } from './source.js';
-import { moment, notAHandle, options, text } from './validate.js';
-import { toVector, type Vector } from './vectors.js';
+import { boolean, integer, moment, notAHandle, options, text } from './validate.js';
+import { toRows, toVector, type Vector, type VectorRows } from './vectors.js';
 
 /** What a {@link Corpus} is made of. */
 export interface CorpusOptions {
@@ -42,6 +46,29 @@ export interface InsertOptions {
   readonly insertedAt?: Date | number;
 }
 
+/** Options of {@link Corpus.save}. */
+export interface SaveOptions extends JobOptions {
+  /**
+   * Adds to the file only what changed since the corpus was opened from it or saved to it; a file that is not there
+   * yet is written whole. Space that removed vectors took is given back by a save without it. Default `false`.
+   */
+  readonly append?: boolean;
+}
+
+/** Options of {@link Corpus.open}. */
+export interface OpenOptions {
+  /**
+   * Maps the file into memory instead of reading it piece by piece. A mapped file must not be cut short by another
+   * program: touching what is gone ends the process. Files that this package replaces or extends are safe. Default
+   * `true`.
+   */
+  readonly mmap?: boolean;
+  /** Checks the whole file first, as {@link verifyFile} does. Default `false`. */
+  readonly verify?: boolean;
+  /** Stops the opening; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+
 /** Metadata by id, for {@link Corpus.insertBatch}. Ids without a vector are ignored. */
 export type MetadataById = Readonly<Record<string, Metadata | null>> | ReadonlyMap<string, Metadata | null>;
 
@@ -56,6 +83,8 @@ export interface CorpusSummary {
 
 /** Entries fetched per native call while iterating. */
 const ENTRIES_PER_CHUNK = 256;
+/** Ids fetched per native call. */
+const IDS_PER_CHUNK = 65_536;
 /** Values reconstructed per native call while iterating: 1 MiB of floats. */
 const VALUES_PER_CHUNK = 262_144;
 
@@ -69,6 +98,74 @@ interface CorpusState {
   readonly metadata: Metadata | null;
 }
 
+/** The native half of a corpus that was opened, on its way to the constructor. */
+class Opened {
+  readonly handle: NativeCorpus;
+
+  constructor(handle: NativeCorpus) {
+    this.handle = handle;
+  }
+}
+
+function stateOf(handle: NativeCorpus): CorpusState {
+  const config = handle.config();
+  return {
+    handle,
+    corpusId: handle.corpusId(),
+    dimension: config.dimension,
+    config: wrapConfig(config),
+    codebook: wrapCodebook(handle.codebook()),
+    policy: policyOf(handle.policy()),
+    metadata: fromMetadataJson(handle.metadataJson()),
+  };
+}
+
+/** The state of a new corpus. */
+function stateFrom(o: unknown): CorpusState {
+  const given = options(
+    o,
+    'Corpus options',
+    ['corpusId', 'codecConfig', 'codebook', 'compressionPolicy', 'metadata'],
+    true,
+  );
+  const corpusId = text(given.corpusId, 'corpusId');
+  const config = nativeConfig(given.codecConfig, 'codecConfig');
+  const codebook = nativeCodebook(given.codebook, 'codebook');
+  const kind = policyKind(given.compressionPolicy, 'compressionPolicy');
+  const metadataJson = toMetadataJson(given.metadata, 'metadata');
+  return {
+    handle: call(() => new native.NativeCorpus(corpusId, config, codebook, kind, metadataJson, Date.now())),
+    corpusId,
+    dimension: config.dimension,
+    config: given.codecConfig as CodecConfig,
+    codebook: given.codebook as Codebook,
+    policy: given.compressionPolicy as CompressionPolicy,
+    metadata: fromMetadataJson(metadataJson),
+  };
+}
+
+function openOptions(value: unknown): { mmap: boolean; verify: boolean; signal: unknown } {
+  const { mmap, verify, signal } = options(value, 'open options', ['mmap', 'verify', 'signal']);
+  return {
+    mmap: mmap === undefined ? true : boolean(mmap, 'mmap'),
+    verify: verify === undefined ? false : boolean(verify, 'verify'),
+    signal,
+  };
+}
+
+/** All ids in insertion order. */
+function idsOf(handle: NativeCorpus): string[] {
+  const all: string[] = [];
+  const until = call(() => handle.nextNumber());
+  for (let from = 0; from < until; ) {
+    const start = from;
+    const { ids, next } = call(() => handle.ids(start, until, IDS_PER_CHUNK));
+    for (const id of ids) all.push(id);
+    from = next;
+  }
+  return all;
+}
+
 /**
  * Vectors by id under one configuration, codebook and policy, in insertion order. A call that fails changes nothing.
  *
@@ -80,34 +177,13 @@ interface CorpusState {
 export class Corpus extends Handle {
   readonly #state: CorpusState;
   #vectorIds: IdSet | undefined;
-  /** Counts changes, so that an iteration notices them. */
-  #version = 0;
 
   /**
    * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a missing, unknown or wrong option
    */
   constructor(o: CorpusOptions) {
     super();
-    const given = options(
-      o,
-      'Corpus options',
-      ['corpusId', 'codecConfig', 'codebook', 'compressionPolicy', 'metadata'],
-      true,
-    );
-    const corpusId = text(given.corpusId, 'corpusId');
-    const config = nativeConfig(given.codecConfig, 'codecConfig');
-    const codebook = nativeCodebook(given.codebook, 'codebook');
-    const kind = policyKind(given.compressionPolicy, 'compressionPolicy');
-    const metadataJson = toMetadataJson(given.metadata, 'metadata');
-    this.#state = {
-      handle: call(() => new native.NativeCorpus(corpusId, config, codebook, kind, metadataJson, Date.now())),
-      corpusId,
-      dimension: config.dimension,
-      config: given.codecConfig as CodecConfig,
-      codebook: given.codebook as Codebook,
-      policy: given.compressionPolicy as CompressionPolicy,
-      metadata: fromMetadataJson(metadataJson),
-    };
+    this.#state = o instanceof Opened ? call(() => stateOf(o.handle)) : stateFrom(o);
   }
 
   static #self(value: unknown): CorpusState {
@@ -142,24 +218,21 @@ export class Corpus extends Handle {
 
   /** Number of vectors. */
   get vectorCount(): number {
-    return Corpus.#self(this).handle.vectorCount;
+    const { handle } = Corpus.#self(this);
+    return call(() => handle.vectorCount());
   }
 
   /** Whether there are no vectors. */
   get isEmpty(): boolean {
-    return Corpus.#self(this).handle.vectorCount === 0;
+    const { handle } = Corpus.#self(this);
+    return call(() => handle.vectorCount()) === 0;
   }
 
   /** The ids in insertion order: a snapshot, the same object until the corpus changes. */
   get vectorIds(): ReadonlySet<string> {
     const { handle } = Corpus.#self(this);
-    this.#vectorIds ??= new IdSet(call(() => handle.ids()));
+    this.#vectorIds ??= new IdSet(idsOf(handle));
     return this.#vectorIds;
-  }
-
-  #changed(): void {
-    this.#vectorIds = undefined;
-    this.#version++;
   }
 
   /**
@@ -178,7 +251,7 @@ export class Corpus extends Handle {
     const metadataJson = toMetadataJson(metadata, 'metadata');
     const insertedAt = moment(options(o, 'insert options', ['insertedAt']).insertedAt, 'insertedAt');
     const entry = call(() => handle.insert(name, data, metadataJson, insertedAt));
-    this.#changed();
+    this.#vectorIds = undefined;
     return wrapEntry(entry);
   }
 
@@ -198,7 +271,7 @@ export class Corpus extends Handle {
     const entries = call(() =>
       handle.insertBatch(batch.ids, batch.vectors, batch.lengths, batch.metadataJson, insertedAt),
     );
-    if (entries.length > 0) this.#changed();
+    this.#vectorIds = undefined;
     return entries.map(wrapEntry);
   }
 
@@ -234,7 +307,7 @@ export class Corpus extends Handle {
     const { handle } = Corpus.#self(this);
     const name = text(id, 'id');
     const removed = call(() => handle.remove(name));
-    if (removed) this.#changed();
+    if (removed) this.#vectorIds = undefined;
     return removed;
   }
 
@@ -258,7 +331,7 @@ export class Corpus extends Handle {
   decompressAll(): Record<string, Float32Array> {
     const { handle, dimension } = Corpus.#self(this);
     const all = Object.create(null) as Record<string, Float32Array>;
-    const ids = call(() => handle.ids());
+    const ids = idsOf(handle);
     const values = call(() => handle.decompressAll(Date.now()));
     // Copies: views of one shared buffer would keep all of it alive and be detached together by a transfer.
     ids.forEach((id, row) => {
@@ -274,13 +347,12 @@ export class Corpus extends Handle {
   *decompressEntries(): IterableIterator<[id: string, vector: Float32Array]> {
     const { handle, dimension } = Corpus.#self(this);
     const size = Math.max(1, Math.floor(VALUES_PER_CHUNK / dimension));
-    const ids = call(() => handle.ids());
-    const version = this.#version;
-    for (let from = 0; from < ids.length; from += size) {
-      let chunk = ids.slice(from, from + size);
-      if (this.#version !== version) chunk = chunk.filter((id) => handle.contains(id));
-      const values = call(() => handle.decompressMany(chunk));
-      for (const [row, id] of chunk.entries()) yield [id, values.slice(row * dimension, (row + 1) * dimension)];
+    const until = call(() => handle.nextNumber());
+    for (let from = 0; from < until; ) {
+      const start = from;
+      const { ids, values, next } = call(() => handle.decompressPage(start, until, size));
+      for (const [row, id] of ids.entries()) yield [id, values.slice(row * dimension, (row + 1) * dimension)];
+      from = next;
     }
   }
 
@@ -290,18 +362,122 @@ export class Corpus extends Handle {
    */
   *entries(): IterableIterator<VectorEntry> {
     const { handle } = Corpus.#self(this);
-    const ids = call(() => handle.ids());
-    const version = this.#version;
-    for (let from = 0; from < ids.length; from += ENTRIES_PER_CHUNK) {
-      const chunk =
-        this.#version === version
-          ? call(() => handle.entries(from, ENTRIES_PER_CHUNK))
-          : ids
-              .slice(from, from + ENTRIES_PER_CHUNK)
-              .filter((id) => handle.contains(id))
-              .map((id) => call(() => handle.get(id)));
-      for (const entry of chunk) yield wrapEntry(entry);
+    const until = call(() => handle.nextNumber());
+    for (let from = 0; from < until; ) {
+      const start = from;
+      const { entries, next } = call(() => handle.entries(start, until, ENTRIES_PER_CHUNK));
+      for (const entry of entries) yield wrapEntry(entry);
+      from = next;
     }
+  }
+
+  /**
+   * The vectors whose reconstructions have the highest cosine with a query, best first; equal scores by ascending id
+   * in UTF-8 byte order. Every vector is reconstructed and scored, chunk by chunk: the same results as a
+   * {@link BruteForceBackend} over {@link Corpus.decompressEntries} gives, in memory that does not grow with the corpus.
+   *
+   * @param query `codecConfig.dimension` values
+   * @param topK at least 1; more than {@link Corpus.vectorCount} gives all
+   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG with kind InvalidTopK, ERR_TQ_DIM_MISMATCH, ERR_TQ_NON_FINITE,
+   * ERR_TQ_CLOSED
+   */
+  async search(query: Vector, topK: number, o?: JobOptions): Promise<SearchResult[]> {
+    Corpus.#self(this);
+    const [results] = await this.searchBatch([query], topK, o);
+    return results ?? [];
+  }
+
+  /**
+   * {@link Corpus.search} for many queries at once: every vector is reconstructed once for all of them.
+   *
+   * @param queries row-major `n * codecConfig.dimension` values, or an array of `n` vectors
+   * @returns one list for each query
+   */
+  async searchBatch(queries: VectorRows, topK: number, o?: JobOptions): Promise<SearchResult[][]> {
+    const { handle, dimension } = Corpus.#self(this);
+    const control = job(options(o, 'search options', JOB_OPTION_NAMES));
+    const wanted = integer(topK, 'topK', 1, Number.MAX_SAFE_INTEGER, { kind: 'InvalidTopK' });
+    const { data } = toRows(queries, dimension, 'queries');
+    const total = call(() => handle.vectorCount());
+    const hits = await runJob(control, 'search', total, (abort, onProgress) =>
+      handle.search(data, wanted, abort, onProgress),
+    );
+    return hits.map(toResults);
+  }
+
+  /**
+   * Writes the corpus as it is at the time of the call to a file: configuration, codebook, policy, ids, metadata,
+   * times and records. The file is written beside `path` and takes its name when it is complete and on the disk: a
+   * crash or a full disk at any moment leaves the old file or the new one. Pending events are not part of it.
+   *
+   * @throws {TinyQuantError} ERR_TQ_IO with `errno` and `path` in details, also while another writer has the file open;
+   * with `append`, ERR_TQ_INVALID_ARG for a file that this corpus was not opened from or saved to, and ERR_TQ_IO with
+   * kind Changed if something else has written to it since; ERR_TQ_LIMIT, ERR_TQ_CLOSED
+   */
+  async save(path: FilePath, o?: SaveOptions): Promise<void> {
+    const { handle } = Corpus.#self(this);
+    const given = options(o, 'save options', [...JOB_OPTION_NAMES, 'append']);
+    const control = job(given);
+    const append = given.append === undefined ? false : boolean(given.append, 'append');
+    const target = filePath(path, 'path');
+    const total = call(() => handle.vectorCount());
+    await runJob(control, 'save', total, (abort, onProgress) => handle.save(target, append, abort, onProgress));
+  }
+
+  /**
+   * {@link Corpus.save} on the calling thread's time: it blocks until the file is on the disk.
+   *
+   * @throws {TinyQuantError} as {@link Corpus.save}, and ERR_TQ_INVALID_ARG while an asynchronous save is under way
+   */
+  saveSync(path: FilePath, o?: { readonly append?: boolean }): void {
+    const { handle } = Corpus.#self(this);
+    const given = options(o, 'save options', ['append']);
+    const append = given.append === undefined ? false : boolean(given.append, 'append');
+    const target = filePath(path, 'path');
+    call(() => handle.saveSync(target, append));
+  }
+
+  /**
+   * Opens a corpus file. The time does not depend on its size: vectors, ids and metadata stay in the file until they
+   * are asked for, and vectors that are inserted are kept in memory until the corpus is saved. Others may read and
+   * extend the file meanwhile; this corpus keeps the state that it opened.
+   *
+   * @throws {TinyQuantError} ERR_TQ_IO, ERR_TQ_FORMAT, ERR_TQ_VERSION, ERR_TQ_TRUNCATED, ERR_TQ_CHECKSUM
+   */
+  static async open(path: FilePath, o?: OpenOptions): Promise<Corpus> {
+    const target = filePath(path, 'path');
+    const { mmap, verify, signal } = openOptions(o);
+    const handle = await runJob(job({ signal }), 'verify', 0, (abort) =>
+      native.openCorpus(target, mmap, verify, abort),
+    );
+    return new Corpus(new Opened(handle) as unknown as CorpusOptions);
+  }
+
+  /**
+   * {@link Corpus.open} on the calling thread's time.
+   *
+   * @throws {TinyQuantError} as {@link Corpus.open}
+   */
+  static openSync(path: FilePath, o?: Omit<OpenOptions, 'signal'>): Corpus {
+    const target = filePath(path, 'path');
+    const { mmap, verify } = openOptions(o);
+    const handle = call(() => native.NativeCorpus.openSync(target, mmap, verify));
+    return new Corpus(new Opened(handle) as unknown as CorpusOptions);
+  }
+
+  /**
+   * Lets go of the memory and of the file; every later call that needs them is ERR_TQ_CLOSED. Entries that were handed
+   * out stay valid, and jobs that are under way finish.
+   */
+  close(): void {
+    const { handle } = Corpus.#self(this);
+    call(() => handle.close());
+  }
+
+  /** The same as {@link Corpus.close}. */
+  [Symbol.dispose](): void {
+    const { handle } = Corpus.#self(this);
+    call(() => handle.close());
   }
 
   /** The events since the last call, oldest first; the list is emptied by the call. */
@@ -313,7 +489,7 @@ export class Corpus extends Handle {
   /** A summary; the content is in {@link Corpus.entries}. */
   toJSON(): CorpusSummary {
     const { handle, corpusId, config, dimension, policy } = Corpus.#self(this);
-    const { vectorCount } = handle;
+    const vectorCount = call(() => handle.vectorCount());
     return { corpusId, compressionPolicy: policy.kind, configHash: config.configHash, dimension, vectorCount };
   }
 }

@@ -57,12 +57,21 @@ export {
   type InsertOptions,
   type Metadata,
   type MetadataById,
+  type OpenOptions,
+  type SaveOptions,
   type StorageDtype,
   VectorEntry,
   type VectorEntrySummary,
   type Vectors,
   type VectorsInserted,
 } from './corpus.js';
+export {
+  CorpusWriter,
+  type CorpusWriterOptions,
+  type CorpusWriterSummary,
+  type WriteRowsOptions,
+  type WrittenCorpus,
+} from './corpus-writer.js';
 export {
   ERROR_CODES,
   type ErrorCode,
@@ -71,3 +80,13 @@ export {
   TinyQuantError,
   type TinyQuantErrorOptions,
 } from './errors.js';
+export { type FileInfo, fileInfo, verifyFile } from './files.js';
+export type { FilePath } from './path.js';
+export {
+  TqcvReader,
+  type TqcvReaderOptions,
+  type TqcvSummary,
+  TqcvWriter,
+  type TqcvWriterOptions,
+  type WrittenTqcv,
+} from './tqcv.js';

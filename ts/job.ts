@@ -5,10 +5,10 @@ import { invalidArg } from './validate.js';
 /** What `onProgress` receives. */
 export interface Progress {
   /** The kind of work. */
-  readonly phase: 'compress' | 'decompress';
-  /** Vectors finished so far; never decreases. */
+  readonly phase: 'compress' | 'decompress' | 'save' | 'search' | 'verify';
+  /** Vectors finished so far, bytes where a file is verified; never decreases. */
   readonly done: number;
-  /** Vectors in all. */
+  /** Vectors or bytes in all. */
   readonly total: number;
   /** Milliseconds since the call. */
   readonly elapsedMs: number;
@@ -35,7 +35,7 @@ export interface Job {
 }
 
 /** Why a signal aborted. One that knows no reasons, as from an older polyfill, gets the usual one. */
-function reasonOf(signal: AbortSignal): unknown {
+export function reasonOf(signal: AbortSignal): unknown {
   const reason: unknown = signal.reason;
   return reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
 }
@@ -53,7 +53,7 @@ const stopsOf = new WeakMap<AbortSignal, Stops>();
  *
  * @returns ends that, and must be called
  */
-function whenAborted(signal: AbortSignal, stop: () => void): () => void {
+export function whenAborted(signal: AbortSignal, stop: () => void): () => void {
   let entry = stopsOf.get(signal);
   if (entry === undefined) {
     const stops = new Set<() => void>();
@@ -75,24 +75,28 @@ function whenAborted(signal: AbortSignal, stop: () => void): () => void {
   };
 }
 
+/** Checks an option that is an `AbortSignal` or absent. */
+export function abortSignal(value: unknown): AbortSignal | undefined {
+  if (value === undefined) return undefined;
+  const candidate = value as Partial<AbortSignal> | null;
+  const isSignal =
+    typeof candidate === 'object' &&
+    candidate !== null &&
+    typeof candidate.aborted === 'boolean' &&
+    typeof candidate.addEventListener === 'function' &&
+    typeof candidate.removeEventListener === 'function';
+  if (!isSignal) throw invalidArg('signal', 'an AbortSignal', value);
+  return candidate as AbortSignal;
+}
+
 /** Checks the options of a job. A signal that has aborted already ends the call here, with its reason. */
 export function job(given: Record<string, unknown>): Job {
-  const { signal, onProgress } = given;
-  if (signal !== undefined) {
-    const candidate = signal as Partial<AbortSignal> | null;
-    const isSignal =
-      typeof candidate === 'object' &&
-      candidate !== null &&
-      typeof candidate.aborted === 'boolean' &&
-      typeof candidate.addEventListener === 'function' &&
-      typeof candidate.removeEventListener === 'function';
-    if (!isSignal) throw invalidArg('signal', 'an AbortSignal', signal);
-  }
+  const { onProgress } = given;
+  const signal = abortSignal(given.signal);
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw invalidArg('onProgress', 'a function', onProgress);
-  const checked = signal as AbortSignal | undefined;
-  if (checked?.aborted) throw reasonOf(checked);
-  return { signal: checked, onProgress: onProgress as ((progress: Progress) => void) | undefined };
+  if (signal?.aborted) throw reasonOf(signal);
+  return { signal, onProgress: onProgress as ((progress: Progress) => void) | undefined };
 }
 
 /**

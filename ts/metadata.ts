@@ -1,6 +1,6 @@
 import { types } from 'node:util';
-import type { TinyQuantError } from './errors.js';
-import { invalidArg } from './validate.js';
+import { TinyQuantError } from './errors.js';
+import { describe, invalidArg } from './validate.js';
 
 /** Facts about a corpus or an entry: any JSON object. */
 export type Metadata = Readonly<Record<string, unknown>>;
@@ -60,9 +60,21 @@ function freeze(value: unknown): unknown {
   return value;
 }
 
-/** A frozen value from the text {@link toMetadataJson} made: the stored metadata cannot be changed through it. */
+/**
+ * A frozen value from the text {@link toMetadataJson} made: the stored metadata cannot be changed through it.
+ *
+ * @throws {TinyQuantError} ERR_TQ_FORMAT for text from a file that something else wrote
+ */
 export function fromMetadataJson(json: string | null): Metadata | null {
-  return json === null ? null : (freeze(JSON.parse(json)) as Metadata);
+  if (json === null) return null;
+  let value: unknown;
+  try {
+    value = freeze(JSON.parse(json));
+  } catch (cause) {
+    throw new TinyQuantError('ERR_TQ_FORMAT', 'stored metadata is not JSON', { cause });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Metadata;
+  throw new TinyQuantError('ERR_TQ_FORMAT', `stored metadata must be a JSON object, got ${describe(value)}`);
 }
 
 /** Looks up metadata by id in an object or a `Map`. */

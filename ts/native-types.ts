@@ -66,9 +66,19 @@ export interface NativeEvent {
   readonly count?: number;
 }
 
+export interface NativeHits {
+  readonly ids: string[];
+  readonly scores: Float32Array;
+}
+
 export interface NativeCorpus {
-  readonly vectorCount: number;
-  readonly metadataJson: string | null;
+  corpusId(): string;
+  config(): NativeConfig;
+  codebook(): NativeCodebook;
+  policy(): NativePolicy;
+  vectorCount(): number;
+  nextNumber(): number;
+  metadataJson(): string | null;
   insertBatch(
     ids: string[],
     vectors: Float32Array,
@@ -80,21 +90,94 @@ export interface NativeCorpus {
   get(id: string): NativeEntry;
   contains(id: string): boolean;
   remove(id: string): boolean;
-  ids(): string[];
-  entries(from: number, count: number): NativeEntry[];
+  ids(from: number, until: number, count: number): { ids: string[]; next: number };
+  entries(from: number, until: number, count: number): { entries: NativeEntry[]; next: number };
   decompress(id: string): Float32Array;
-  decompressMany(ids: string[]): Float32Array;
+  decompressPage(from: number, until: number, count: number): { ids: string[]; values: Float32Array; next: number };
   decompressAll(nowMs: number): Float32Array;
   pendingEvents(): NativeEvent[];
+  search(
+    queries: Float32Array,
+    topK: number,
+    abort: NativeAbort | null,
+    onProgress: NativeProgress | null,
+  ): Promise<NativeHits[]>;
+  save(path: string, append: boolean, abort: NativeAbort | null, onProgress: NativeProgress | null): Promise<void>;
+  saveSync(path: string, append: boolean): void;
+  close(): void;
+}
+
+export type NativePolicy = 'compress' | 'passthrough' | 'fp16';
+
+export interface NativeCorpusWriter {
+  readonly path: string;
+  readonly corpusId: string;
+  readonly metadataJson: string | null;
+  readonly policy: NativePolicy;
+  config(): NativeConfig;
+  codebook(): NativeCodebook;
+  push(
+    vectors: Float32Array,
+    owned: boolean,
+    ids: string[] | null,
+    metadataJson: (string | null)[],
+    insertedAtMs: number,
+    abort: NativeAbort | null,
+  ): Promise<void>;
+  finish(): Promise<{ vectorCount: number; sizeBytes: number }>;
+  abort(): void;
+}
+
+export interface NativeTqcvReader {
+  length(): number;
+  dimension(): number;
+  bitWidth(): number;
+  hasResidual(): boolean;
+  configHash(): string;
+  metadata(): Uint8Array;
+  read(from: number, count: number): NativeBatch;
+  close(): void;
+}
+
+export interface NativeTqcvWriter {
+  append(batch: NativeBatch): Promise<void>;
+  finish(): Promise<number>;
+  abort(): void;
+}
+
+export interface NativeFileInfo {
+  readonly format: 'corpus' | 'tqcv' | 'tqcb';
+  readonly version: number;
+  readonly sizeBytes: number;
+  readonly bitWidth: number;
+  readonly vectorCount?: number;
+  readonly dimension?: number;
+  readonly residual?: boolean;
+  readonly configHash?: string;
+  readonly seed?: bigint;
+  readonly policy?: NativePolicy;
+  readonly corpusId?: string;
+  readonly bytesPerVector?: number;
+  readonly entries?: number;
+  readonly commits?: number;
 }
 
 export interface NativeBruteForce {
   readonly count: number;
   readonly dimension: number | null;
   ingest(ids: string[], vectors: Float32Array, lengths: Uint32Array): void;
-  search(query: Float32Array, topK: number): { ids: string[]; scores: Float32Array };
+  search(query: Float32Array, topK: number): NativeHits;
   remove(ids: string[]): number;
   clear(): void;
+}
+
+/** What a .npy header says. */
+export interface NativeNpyHeader {
+  readonly dtype: 'f2' | 'f4' | 'f8';
+  readonly bigEndian: boolean;
+  readonly fortranOrder: boolean;
+  readonly shape: number[];
+  readonly dataOffset: number;
 }
 
 export type NativeProgress = (done: number, total: number) => void;
@@ -102,6 +185,11 @@ export type NativeProgress = (done: number, total: number) => void;
 export interface NativeBinding {
   version(): string;
   simdLevel(): string;
+  threads(): number;
+  parseNpyHeader(bytes: Uint8Array): NativeNpyHeader;
+  widenF16(bytes: Uint8Array): Float32Array;
+  narrowF16(values: Float32Array, dimension: number): Uint8Array;
+  firstNonFinite(values: Float32Array): number;
   readonly NativeConfig: new (
     bitWidth: number,
     seed: bigint,
@@ -117,14 +205,41 @@ export interface NativeBinding {
   readonly NativeAbort: new () => NativeAbort;
   readonly NativeRecord: { fromBytes(bytes: Uint8Array): NativeRecord };
   readonly NativeBatch: { fromBytes(bytes: Uint8Array): NativeBatch };
-  readonly NativeCorpus: new (
-    corpusId: string,
-    config: NativeConfig,
-    codebook: NativeCodebook,
-    policy: string,
-    metadataJson: string | null,
-    createdAtMs: number,
-  ) => NativeCorpus;
+  readonly NativeCorpus: {
+    new (
+      corpusId: string,
+      config: NativeConfig,
+      codebook: NativeCodebook,
+      policy: string,
+      metadataJson: string | null,
+      createdAtMs: number,
+    ): NativeCorpus;
+    openSync(path: string, mmap: boolean, verify: boolean): NativeCorpus;
+  };
+  readonly NativeCorpusWriter: {
+    create(
+      path: string,
+      corpusId: string,
+      config: NativeConfig,
+      codebook: NativeCodebook,
+      policy: string,
+      metadataJson: string | null,
+      overwrite: boolean,
+    ): NativeCorpusWriter;
+    append(path: string): NativeCorpusWriter;
+  };
+  readonly NativeTqcvReader: { openSync(path: string, mmap: boolean): NativeTqcvReader };
+  readonly NativeTqcvWriter: {
+    create(path: string, config: NativeConfig, metadata: Uint8Array, overwrite: boolean): NativeTqcvWriter;
+  };
+  openCorpus(path: string, mmap: boolean, verify: boolean, abort: NativeAbort | null): Promise<NativeCorpus>;
+  fileInfo(path: string): Promise<NativeFileInfo>;
+  verifyFile(
+    path: string,
+    total: number,
+    abort: NativeAbort | null,
+    onProgress: NativeProgress | null,
+  ): Promise<NativeFileInfo>;
   readonly NativeBruteForce: new () => NativeBruteForce;
   compress(vector: Float32Array, config: NativeConfig, codebook: NativeCodebook): NativeRecord;
   decompress(record: NativeRecord, config: NativeConfig, codebook: NativeCodebook): Float32Array;

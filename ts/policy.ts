@@ -68,3 +68,9 @@ export class CompressionPolicy extends Handle {
     return { kind: policyKind(this, 'this') };
   }
 }
+
+/** The policy of a kind. */
+export function policyOf(kind: CompressionPolicyKind): CompressionPolicy {
+  const { COMPRESS, PASSTHROUGH, FP16 } = CompressionPolicy;
+  return { compress: COMPRESS, passthrough: PASSTHROUGH, fp16: FP16 }[kind];
+}

@@ -1,10 +1,11 @@
 //! Exact search.
 
 use crate::error::guard;
+use crate::hits::NativeHits;
 use crate::memory::External;
 use crate::number;
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, ObjectFinalize};
+use napi::bindgen_prelude::ObjectFinalize;
 use napi_derive::napi;
 use tinyquant_corpus::{BruteForce, Rows};
 
@@ -14,15 +15,6 @@ use tinyquant_corpus::{BruteForce, Rows};
 pub struct NativeBruteForce {
     inner: BruteForce,
     external: External,
-}
-
-/// Search results, best first.
-#[napi(object, object_from_js = false)]
-pub struct NativeHits {
-    /// Ids of the vectors.
-    pub ids: Vec<String>,
-    /// The score of each.
-    pub scores: Float32Array,
 }
 
 #[napi]
@@ -68,12 +60,7 @@ impl NativeBruteForce {
             let hits = self
                 .inner
                 .search(query, number::size(top_k, "topK", Some("InvalidTopK"))?)?;
-            let scores: Vec<f32> = hits.iter().map(|hit| hit.score).collect();
-            let ids = hits.iter().map(|hit| hit.id.to_string()).collect();
-            Ok(NativeHits {
-                ids,
-                scores: scores.into(),
-            })
+            Ok(hits.as_slice().into())
         })
     }
 

@@ -87,7 +87,7 @@ impl NativeCodebook {
         self.inner.to_bytes().into()
     }
 
-    fn new(env: Env, inner: Codebook) -> Self {
+    pub(crate) fn new(env: Env, inner: Codebook) -> Self {
         let external = External::new(env, size_of_val(inner.entries()));
         Self { inner, external }
     }

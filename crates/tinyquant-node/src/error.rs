@@ -28,6 +28,15 @@ impl Failure {
         }
     }
 
+    /// The object was closed.
+    pub(crate) fn closed(what: &str) -> Self {
+        Self {
+            code: ErrorCode::Closed,
+            details: vec![],
+            message: format!("the {what} has been closed"),
+        }
+    }
+
     /// The operating system gave too little of something.
     pub(crate) fn limit(message: String) -> Self {
         Self {
@@ -105,6 +114,16 @@ impl From<tinyquant_codec::Error> for Failure {
 
 impl From<tinyquant_corpus::Error> for Failure {
     fn from(error: tinyquant_corpus::Error) -> Self {
+        Self {
+            code: error.code(),
+            details: error.details(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<tinyquant_store::Error> for Failure {
+    fn from(error: tinyquant_store::Error) -> Self {
         Self {
             code: error.code(),
             details: error.details(),
