@@ -22,8 +22,6 @@ const FIRST_SECTION: u64 = 2 * BLOCK;
 const ALIGNMENT: u64 = 64;
 /// Bytes of a table entry.
 const ENTRY: usize = 40;
-/// Bytes of a section whose checksum is taken between two looks at the cancel flag.
-const CHUNK: u64 = 4 << 20;
 
 /// A run of bytes with a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +118,11 @@ impl Superblock {
             return Err(source.malformed("Reserved", offset + 6, "reserved bytes are not zero"));
         }
         let number = fields.u64();
+        // The next one takes the other slot.
+        if number == u64::MAX || slot_of(number) != slot {
+            let reason = format!("state {number} has no superblock here");
+            return Err(source.malformed("InvalidNumber", offset + 8, reason));
+        }
         let (rows, live) = (fields.u64(), fields.u64());
         let (table_offset, table_len) = (fields.u64(), fields.u64());
         let table_crc = fields.u32();
@@ -285,34 +288,6 @@ impl Section {
             }
         }
     }
-
-    /// Fails unless the bytes have the checksum. `step` is called after each piece with its length.
-    pub(crate) fn verify(
-        &self,
-        source: &Source,
-        name: &'static str,
-        mut step: impl FnMut(u64) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let mut hasher = crc32fast::Hasher::new();
-        let mut from = 0;
-        while from < self.len {
-            let len = CHUNK.min(self.len - from);
-            hasher.update(&self.part(source, from, len)?);
-            step(len)?;
-            from += len;
-        }
-        let got = hasher.finalize();
-        if got == self.crc {
-            return Ok(());
-        }
-        Err(Error::Checksum {
-            path: source.path().map(ToOwned::to_owned),
-            section: name,
-            offset: self.offset,
-            expected: self.crc,
-            got,
-        })
-    }
 }
 
 /// Appends a section in pieces.
@@ -353,6 +328,11 @@ impl SectionWriter {
             ..self.section
         }
     }
+}
+
+/// Which superblock a state has; states are numbered from 1.
+fn slot_of(number: u64) -> u64 {
+    1 - number % 2
 }
 
 /// Leaves room for the superblocks of a new file.
@@ -399,8 +379,7 @@ pub(crate) fn commit(
     };
     output.trim()?;
     output.sync()?;
-    let slot = (number + 1) % 2;
-    output.patch(slot * BLOCK, &superblock.to_bytes())?;
+    output.patch(slot_of(number) * BLOCK, &superblock.to_bytes())?;
     output.commit()?;
     Ok(Commit {
         number,

@@ -4,23 +4,18 @@ use crate::container::{Commit, Section};
 use crate::head::Head;
 use crate::id_table::{IdTable, tag_of};
 use crate::segment::{Segment, kind};
-use crate::{Error, Source};
+use crate::{Error, Source, verify};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
-use tinyquant_codec::{Codebook, Control, Error as CodecError};
-use tinyquant_corpus::{
-    Coding, CompressionPolicy, Corpus, Error as CorpusError, Payload, StoredRows, VectorEntry,
-};
+use tinyquant_codec::{Codebook, Control};
+use tinyquant_corpus::{Coding, Corpus, Error as CorpusError, Payload, StoredRows, VectorEntry};
 
 /// What the frame says a file of this kind holds.
 pub(crate) const KIND: u8 = 1;
 
 /// Rows that a file may have: their numbers and one more fit 32 bits.
 pub(crate) const MAX_ROWS: u64 = u32::MAX as u64 - 1;
-
-/// Rows checked between two looks at the cancel flag.
-const STEP: u64 = 1 << 14;
 
 /// A corpus file, open for reading.
 ///
@@ -189,10 +184,8 @@ impl CorpusFile {
                 return Ok(found);
             }
         }
-        Ok(row_number(id).filter(|&row| {
-            let is_numbered = |segment: &Segment| segment.ids.is_none();
-            row < self.commit.rows && is_live(row) && self.segment(row).is_ok_and(is_numbered)
-        }))
+        let number = row_number(id).filter(|&row| row < self.commit.rows);
+        Ok(number.filter(|&row| is_live(row) && self.is_numbered(row)))
     }
 
     /// Reads the whole file: all checksums, that every row can be read and every id leads to its row.
@@ -202,79 +195,12 @@ impl CorpusFile {
     /// file that lost its last commit, `Io` (`ERR_TQ_IO`), `Cancelled`.
     pub fn verify(&self, control: &Control) -> Result<(), Error> {
         self.commit.check_newest(&self.source)?;
-        let bytes: u64 = self.commit.sections.iter().map(|section| section.len).sum();
-        let total = (bytes + self.commit.rows) as usize;
-        let mut done = 0;
-        let mut step = |len: u64| {
-            done += len as usize;
-            control.check()?;
-            control.report(done, total);
-            Ok::<_, CodecError>(())
-        };
-        for section in &self.commit.sections {
-            section.verify(&self.source, kind::name(section.kind), |len| Ok(step(len)?))?;
-        }
-        for segment in &self.segments {
-            let (mut from, end) = (segment.first(), segment.first() + segment.rows());
-            while from < end {
-                let until = end.min(from + STEP);
-                for row in from..until {
-                    self.verify_row(segment, row)?;
-                }
-                step(until - from)?;
-                from = until;
-            }
-        }
-        Ok(())
+        verify::verify(self, control)
     }
 
-    fn verify_row(&self, segment: &Segment, row: u64) -> Result<(), Error> {
-        let source = &self.source;
-        let invalid =
-            |kind, reason: String| Err(source.malformed(kind, segment.codes.offset, reason));
-        let (packed, _) = segment.payload(source, row)?;
-        let is_valid = match self.coding.policy {
-            CompressionPolicy::Compress => {
-                let bits =
-                    self.coding.config.dimension() * usize::from(self.coding.config.bit_width());
-                let last = packed.last().copied().unwrap_or(0);
-                bits.is_multiple_of(8) || last >> (bits % 8) == 0
-            }
-            CompressionPolicy::Passthrough => {
-                let mut values = packed.as_chunks().0.iter();
-                values.all(|value| f32::from_le_bytes(*value).is_finite())
-            }
-            CompressionPolicy::Fp16 => {
-                let mut values = packed.as_chunks().0.iter();
-                values.all(|value| u16::from_le_bytes(*value) & 0x7c00 != 0x7c00)
-            }
-        };
-        if !is_valid {
-            return invalid(
-                "InvalidRow",
-                format!("row {row} holds what no vector gives"),
-            );
-        }
-        segment.metadata(source, row)?;
-        // Where no row has an id of its own, there is nothing that could be found in its place.
-        if segment.ids.is_none() && self.tables.is_empty() {
-            return Ok(());
-        }
-        let id = segment.id(source, row)?;
-        if self.is_removed(row) {
-            return Ok(());
-        }
-        match self.find_row(&id, &|row| !self.is_removed(row))? {
-            Some(found) if found == row => Ok(()),
-            Some(other) => invalid(
-                "DuplicateId",
-                format!("rows {row} and {other} share the id {id:?}"),
-            ),
-            None => invalid(
-                "InvalidIdTable",
-                format!("the id {id:?} of row {row} is not found"),
-            ),
-        }
+    /// Whether the id of a row is its number.
+    pub(crate) fn is_numbered(&self, row: u64) -> bool {
+        self.segment(row).is_ok_and(|segment| segment.ids.is_none())
     }
 }
 
@@ -334,7 +260,10 @@ impl Parts {
                     segment.times = Some(*section);
                 }
                 (kind::ID_TABLE, _, None)
-                    if parts.tables.last().is_none_or(|last| last.precedes(section)) =>
+                    if parts
+                        .tables
+                        .last()
+                        .is_none_or(|last| last.precedes(section)) =>
                 {
                     parts.tables.push(IdTable::open(source, *section)?);
                 }

@@ -16,7 +16,7 @@ const SHARDS: usize = 64;
 const SLOT: u64 = 8;
 /// Slots between an entry and its home at most, so that a lookup ends soon in any file. Ids that were not made to
 /// have the same tag stay far below: a few hundred in a table of 4 billion.
-const DISTANCE: u64 = 1 << 12;
+pub(crate) const DISTANCE: u64 = 1 << 12;
 /// Slots that are read at a time.
 const READ: u64 = 8;
 
@@ -25,7 +25,7 @@ pub(crate) fn tag_of(id: &str) -> u32 {
     (xxh3_64(id.as_bytes()) >> 32) as u32
 }
 
-fn home(tag: u32, slots: u64) -> u64 {
+pub(crate) fn home(tag: u32, slots: u64) -> u64 {
     ((u128::from(tag) * u128::from(slots)) >> 32) as u64
 }
 

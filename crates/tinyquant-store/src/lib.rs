@@ -26,6 +26,7 @@ mod segment;
 mod source;
 mod stored_file;
 mod tqcv;
+mod verify;
 
 pub use corpus_file::CorpusFile;
 pub use corpus_writer::{CorpusWriter, NewRows, Written};

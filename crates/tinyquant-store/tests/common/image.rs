@@ -261,7 +261,9 @@ pub fn seal(file: &mut [u8]) {
         let Some((table, len)) = word(file, block + 32).zip(word(file, block + 40)) else {
             continue;
         };
-        if word(file, block + 56) == Some(0) || table.checked_add(len).is_none_or(|end| end > file.len()) {
+        if word(file, block + 56) == Some(0)
+            || table.checked_add(len).is_none_or(|end| end > file.len())
+        {
             continue;
         }
         for entry in (table..table + len - len % ENTRY).step_by(ENTRY) {
