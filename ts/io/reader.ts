@@ -1,0 +1,210 @@
+import { TinyQuantError } from '../errors.js';
+import { abortSignal, reasonOf, whenAborted } from '../job.js';
+import { integer, invalidArg, options } from '../validate.js';
+import { readArrow } from './arrow.js';
+import { type BadRow, MAX_DIMENSION, RowCollector, type VectorBatch } from './batch.js';
+import { readCsv } from './csv.js';
+import { columnOption, formatOf, type VectorFormat } from './format.js';
+import { readFvecs } from './fvecs.js';
+import { readJsonl } from './jsonl.js';
+import { readNpy } from './npy.js';
+import { pathText } from './origin.js';
+import { readParquet } from './parquet.js';
+import { readRaw } from './raw.js';
+import { openSource, type Source, StreamSource } from './source.js';
+
+/** Options of {@link readVectors}. */
+export interface ReadVectorsOptions {
+  /** Default: by the extension of the path; required for a stream. */
+  readonly format?: VectorFormat;
+  /** Values in a row. Required for `raw`; elsewhere the data is checked against it. */
+  readonly dimension?: number;
+  /** Rows that the data must have (npy, raw). */
+  readonly rows?: number;
+  /** Most rows in a batch; default: as many as make about 4 MiB, at least 1. */
+  readonly batchRows?: number;
+  /**
+   * Column of the vectors (parquet, arrow), by default the only one of lists of floats, else `'vector'` or
+   * `'embedding'`. Field of the vector (jsonl), by default `'vector'`, `'embedding'` or `'values'`.
+   */
+  readonly column?: string;
+  /** Column or field of the ids (jsonl, parquet, arrow), text or integers; default `'id'`, where there is one. */
+  readonly idColumn?: string;
+  /** Stop after this many rows. */
+  readonly limit?: number;
+  /** Stops the reading, which then throws `signal.reason`. */
+  readonly signal?: AbortSignal;
+  /**
+   * Takes rows that cannot be used: with NaN or an infinity, of another dimension, null, or damaged. They are left out,
+   * and later rows that have no id in the file are named by their number in it. Without this option such a row throws.
+   * What makes the rest unreadable always throws.
+   */
+  readonly onBadRow?: (bad: BadRow) => void;
+}
+
+/**
+ * Batches of a file or a stream. It can be iterated once; leaving the loop closes the file. While a batch is worked on
+ * the next one is read, and no more: two batches are in memory.
+ */
+export interface VectorReader extends AsyncIterable<VectorBatch> {
+  [Symbol.asyncIterator](): AsyncIterator<VectorBatch, undefined, undefined>;
+}
+
+const OPTION_NAMES = [
+  'format',
+  'dimension',
+  'rows',
+  'batchRows',
+  'column',
+  'idColumn',
+  'limit',
+  'signal',
+  'onBadRow',
+] as const;
+
+interface Settings {
+  readonly format: VectorFormat;
+  readonly dimension: number | undefined;
+  readonly rows: number | undefined;
+  readonly batchRows: number | undefined;
+  readonly column: string | undefined;
+  readonly idColumn: string | undefined;
+  readonly limit: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onBadRow: ((bad: BadRow) => void) | undefined;
+}
+
+function settingsOf(given: Record<string, unknown>, path: string | undefined): Settings {
+  const format = formatOf(given.format, path);
+  const count = (name: string, min: number, max: number): number | undefined =>
+    given[name] === undefined ? undefined : integer(given[name], name, min, max);
+  const dimension = count('dimension', 1, MAX_DIMENSION);
+  if (format === 'raw' && dimension === undefined) throw invalidArg('dimension', 'given for raw', undefined);
+  const rows = count('rows', 0, Number.MAX_SAFE_INTEGER);
+  if (rows !== undefined && format !== 'raw' && format !== 'npy')
+    throw invalidArg('rows', `absent for ${format}`, rows);
+  const { onBadRow } = given;
+  if (onBadRow !== undefined && typeof onBadRow !== 'function') throw invalidArg('onBadRow', 'a function', onBadRow);
+  return {
+    format,
+    dimension,
+    rows,
+    batchRows: count('batchRows', 1, 0xffff_ffff),
+    column: columnOption(given.column, 'column', format),
+    idColumn: columnOption(given.idColumn, 'idColumn', format),
+    limit: count('limit', 0, Number.MAX_SAFE_INTEGER) ?? Number.POSITIVE_INFINITY,
+    signal: abortSignal(given.signal),
+    onBadRow: onBadRow as ((bad: BadRow) => void) | undefined,
+  };
+}
+
+function readFormat(source: Source, o: Settings): AsyncGenerator<VectorBatch> {
+  const into = new RowCollector(source.origin, o);
+  switch (o.format) {
+    case 'npy':
+      return readNpy(source, into, o.rows);
+    case 'fvecs':
+      return readFvecs(source, into);
+    case 'raw':
+      // settingsOf has seen to it that there is one.
+      return readRaw(source, into, o.dimension ?? 0, o.rows);
+    case 'jsonl':
+      return readJsonl(source, into, o.column, o.idColumn);
+    case 'csv':
+      return readCsv(source, into);
+    case 'parquet':
+      return readParquet(source, into, o.column, o.idColumn);
+    case 'arrow':
+      return readArrow(source, into, o.column, o.idColumn);
+  }
+}
+
+/** Reads one batch ahead of the caller. */
+class Reading implements AsyncIterator<VectorBatch, undefined, undefined> {
+  readonly #open: () => Source | Promise<Source>;
+  readonly #settings: Settings;
+  readonly #batches: AsyncGenerator<VectorBatch, undefined>;
+  #source: Source | undefined;
+  #ahead: Promise<IteratorResult<VectorBatch, undefined>> | undefined;
+
+  constructor(open: () => Source | Promise<Source>, settings: Settings) {
+    this.#open = open;
+    this.#settings = settings;
+    this.#batches = this.#run();
+  }
+
+  async *#run(): AsyncGenerator<VectorBatch, undefined> {
+    const { signal, limit } = this.#settings;
+    if (signal?.aborted) throw reasonOf(signal);
+    const source = await this.#open();
+    this.#source = source;
+    const forget = signal && whenAborted(signal, () => source.cancel(reasonOf(signal)));
+    try {
+      for await (const batch of limit === 0 ? [] : readFormat(source, this.#settings)) {
+        if (signal?.aborted) throw reasonOf(signal);
+        yield batch;
+      }
+    } finally {
+      forget?.();
+      await source.close();
+    }
+    return undefined;
+  }
+
+  #pull(): Promise<IteratorResult<VectorBatch, undefined>> {
+    const result = this.#batches.next();
+    // It is the call that asks for this batch that fails, and there may be none.
+    result.catch(() => {});
+    return result;
+  }
+
+  async next(): Promise<IteratorResult<VectorBatch, undefined>> {
+    const pending = this.#ahead ?? this.#pull();
+    this.#ahead = undefined;
+    const result = await pending;
+    if (result.done !== true) this.#ahead = this.#pull();
+    return result;
+  }
+
+  async return(): Promise<IteratorResult<VectorBatch, undefined>> {
+    // A stream may never give what the batch ahead waits for.
+    this.#source?.cancel(new Error('the reader was closed'));
+    await this.#ahead?.catch(() => {});
+    await this.#batches.return(undefined);
+    return { done: true, value: undefined };
+  }
+}
+
+/**
+ * Reads vectors from a file or a stream of bytes, a batch at a time; nothing is opened before the first one is asked
+ * for. A column of Parquet is decoded page by page, Arrow IPC record batch by record batch, and an .npy in Fortran order
+ * by a piece of each column, so that memory does not grow with the file. Parquet and Fortran order need a path.
+ *
+ * @param source path, or an iterable of `Uint8Array` such as `process.stdin`
+ * @returns batches; none for a file of no rows
+ * @throws {TinyQuantError} at once: ERR_TQ_INVALID_ARG. While reading: ERR_TQ_IO with `errno` and `path`;
+ *   ERR_TQ_TRUNCATED for data that ends too early; ERR_TQ_FORMAT; ERR_TQ_NON_FINITE with `path`, `row` and `column`;
+ *   ERR_TQ_DIM_MISMATCH with `path`, `row`, `expected` and `got`; ERR_TQ_INVALID_ARG for a column that is not there;
+ *   ERR_TQ_LIMIT for a length beyond what is read
+ *
+ * @example
+ * for await (const { vectors, rows, ids } of readVectors('vectors.parquet', { column: 'embedding' })) {
+ *   await writer.write(vectors, ids === undefined ? {} : { ids });
+ * }
+ */
+export function readVectors(source: string | AsyncIterable<Uint8Array>, o?: ReadVectorsOptions): VectorReader {
+  const given = options(o, 'options', OPTION_NAMES);
+  const isStream = typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
+  if (!isStream && typeof source !== 'string')
+    throw invalidArg('source', 'a path or an async iterable of bytes', source);
+  const settings = settingsOf(given, isStream ? undefined : pathText(source, 'source'));
+  const open = isStream ? (): Source => new StreamSource(source) : (): Promise<Source> => openSource(source);
+  let isTaken = false;
+  return {
+    [Symbol.asyncIterator]() {
+      if (isTaken) throw new TinyQuantError('ERR_TQ_CLOSED', 'the reader has been iterated already');
+      isTaken = true;
+      return new Reading(open, settings);
+    },
+  };
+}
