@@ -5,6 +5,13 @@ const entries: Record<string, string> = {
   codec: 'ts/codec.ts',
   corpus: 'ts/corpus.ts',
   backend: 'ts/backend.ts',
+  io: 'ts/io.ts',
+};
+
+/** The command line and what it loads: without typings, and not to be imported. */
+const internal: Record<string, string> = {
+  cli: 'ts/cli/index.ts',
+  report: 'ts/report.ts',
 };
 
 const shared: UserConfig = {
@@ -22,7 +29,13 @@ const shared: UserConfig = {
 
 const config: UserConfig[] = defineConfig([
   // All entries in one build: they share their chunks, so that every class exists once.
-  { ...shared, entry: entries, outDir: 'dist', outputOptions: { chunkFileNames: '[name].js' }, dts: false },
+  {
+    ...shared,
+    entry: { ...entries, ...internal },
+    outDir: 'dist',
+    outputOptions: { chunkFileNames: '[name].js' },
+    dts: false,
+  },
   // Typings one entry at a time: each comes out as one file without imports.
   ...Object.entries(entries).map(
     ([name, file]): UserConfig => ({

@@ -1,11 +1,11 @@
-// npm run demo: compresses the embeddings of fixtures/demo in every way and shows what each keeps.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+// npm run demo: keeps the embeddings of fixtures/demo in files of every kind, searches them, and writes a report.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
 import { main, root } from './lib.mjs';
-import { cosines, meanSquaredError, pairs, pearson, recall } from './measure.mjs';
-import { readNpy } from './npy.mjs';
 import { setup } from './setup.mjs';
 
+const FOLDER = join(root, 'target', 'demo');
 // At 8 bits the 'tinyquant' method needs 256 distinct quantiles. These embeddings hold so many exact zeros that two of
 // them coincide at most larger counts, and training refuses.
 const TRAINING_ROWS = 500;
@@ -25,69 +25,58 @@ async function timed(body) {
   return { result, seconds: seconds[RUNS >> 1] };
 }
 
-/** Rows of a matrix as views, by id. */
-function byId(data, dimension) {
-  const rows = Array.from({ length: data.length / dimension }, (_, i) => i);
-  return new Map(rows.map((i) => [`${i}`, data.subarray(i * dimension, (i + 1) * dimension)]));
+/** All vectors of a file. */
+async function read(io, name) {
+  const batches = [];
+  for await (const batch of io.readVectors(join(root, 'fixtures', 'demo', name))) batches.push(batch);
+  const dimension = batches[0].dimension;
+  const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
+  const data = new Float32Array(rows * dimension);
+  let at = 0;
+  for (const { vectors } of batches) {
+    data.set(vectors, at);
+    at += vectors.length;
+  }
+  return { data, rows, dimension };
 }
 
-/** Codes from the codec alone: the 'compress' policy without ids. */
-async function throughCodec(tinyquant, base, options, method) {
-  const config = new tinyquant.CodecConfig({ ...options, dimension: base.dimension });
-  const codec = new tinyquant.Codec();
+/** Writes the vectors to a file in one way, opens it again, and measures what came of them. */
+async function keep(tinyquant, base, queries, { policy, method, bitWidth, residualEnabled }) {
+  const { CodecConfig, Codebook, Corpus, CorpusWriter, verifyFile } = tinyquant;
+  const codecConfig = new CodecConfig({ bitWidth, dimension: base.dimension, residualEnabled });
   const training = base.data.subarray(0, TRAINING_ROWS * base.dimension);
-  const codebook = codec.buildCodebook(training, config, { method });
+  const codebook = Codebook.train(training, codecConfig, { method });
   // The rotation matrix is built once a process; the first call pays for it.
-  codec.compress(base.data.subarray(0, base.dimension), config, codebook);
+  tinyquant.compress(base.data.subarray(0, base.dimension), codecConfig, codebook);
 
-  const compressed = await timed(() => codec.compressBatch(base.data, config, codebook));
-  const batch = compressed.result;
-  const decoded = await timed(() => codec.decompressBatch(batch, config, codebook));
-  return {
-    name: `compress, ${method}`,
-    bits: `${options.bitWidth}${options.residualEnabled ? ' + residual' : ''}`,
-    stored: batch.toBytes().length / batch.length,
-    decoded: decoded.result,
-    compressSeconds: compressed.seconds,
-    decompressSeconds: decoded.seconds,
-  };
-}
-
-/** A corpus under a policy that stores floats. */
-async function throughCorpus(tinyquant, base, compressionPolicy, bits) {
-  const codecConfig = new tinyquant.CodecConfig({ bitWidth: 8, dimension: base.dimension });
-  const training = base.data.subarray(0, TRAINING_ROWS * base.dimension);
-  const codebook = tinyquant.Codebook.train(training, codecConfig);
-  const vectors = byId(base.data, base.dimension);
-
-  const compressed = await timed(() => {
-    const corpus = new tinyquant.Corpus({ corpusId: 'demo', codecConfig, codebook, compressionPolicy });
-    corpus.insertBatch(vectors);
-    return corpus;
+  const residual = residualEnabled ? '-residual' : '';
+  const name = policy.requiresCodec() ? `${method}-${bitWidth}${residual}` : policy.kind;
+  const path = join(FOLDER, `${name}.tq`);
+  const written = await timed(async () => {
+    const options = { corpusId: 'demo', codecConfig, codebook, compressionPolicy: policy, overwrite: true };
+    const writer = await CorpusWriter.create(path, options);
+    await writer.write(base.data);
+    return writer.finish();
   });
-  const corpus = compressed.result;
-  const all = await timed(() => corpus.decompressAll());
+  await verifyFile(path);
+  const corpus = await Corpus.open(path);
   const decoded = new Float32Array(base.data.length);
-  for (const [id, vector] of Object.entries(all.result)) decoded.set(vector, Number(id) * base.dimension);
-  let stored = 0;
-  for (const entry of corpus.entries()) stored += entry.compressed.toBytes().length;
+  const read = await timed(() => {
+    for (const [id, vector] of corpus.decompressEntries()) decoded.set(vector, Number(id) * base.dimension);
+  });
+  const found = await timed(() => corpus.searchBatch(queries.data, 10));
+  corpus.close();
   return {
-    name: compressionPolicy.kind,
-    bits,
-    stored: stored / corpus.vectorCount,
+    path,
+    name: policy.requiresCodec() ? `compress, ${method}` : policy.kind,
+    bits: policy.requiresCodec() ? `${bitWidth}${residualEnabled ? ' + residual' : ''}` : policy.storageDtype(),
+    bytes: written.result.sizeBytes / base.rows,
     decoded,
-    compressSeconds: compressed.seconds,
-    decompressSeconds: all.seconds,
+    found: found.result.map((hits) => hits.map(({ vectorId }) => vectorId)),
+    writeSeconds: written.seconds,
+    readSeconds: read.seconds,
+    searchSeconds: found.seconds,
   };
-}
-
-/** Ids of the best ten rows for each query. */
-function search(tinyquant, data, queries) {
-  const backend = new tinyquant.BruteForceBackend();
-  backend.ingest(byId(data, queries.dimension));
-  return [...byId(queries.data, queries.dimension).values()].map((query) =>
-    backend.search(query, 10).map((hit) => hit.vectorId),
-  );
 }
 
 function table(header, rows) {
@@ -101,29 +90,34 @@ function table(header, rows) {
 
 async function demo() {
   const tinyquant = await import('tinyquant');
-  const folder = join(root, 'fixtures', 'demo');
-  const base = readNpy(join(folder, 'vectors.f16.npy'));
-  const queries = readNpy(join(folder, 'queries.f16.npy'));
-  const texts = JSON.parse(readFileSync(join(folder, 'texts.json'), 'utf8'));
+  const io = await import('tinyquant/io');
+  const report = createRequire(import.meta.url)('../dist/report.js');
+  rmSync(FOLDER, { recursive: true, force: true });
+  mkdirSync(FOLDER, { recursive: true });
+  const base = await read(io, 'vectors.f16.npy');
+  const queries = await read(io, 'queries.f16.npy');
+  const texts = JSON.parse(readFileSync(join(root, 'fixtures', 'demo', 'texts.json'), 'utf8'));
 
-  const { CompressionPolicy } = tinyquant;
+  const { COMPRESS, PASSTHROUGH, FP16 } = tinyquant.CompressionPolicy;
+  const plain = { method: 'lloyd-max', bitWidth: 8, residualEnabled: false };
   const ways = [
-    await throughCorpus(tinyquant, base, CompressionPolicy.PASSTHROUGH, '32 (float)'),
-    await throughCorpus(tinyquant, base, CompressionPolicy.FP16, '16 (float)'),
+    await keep(tinyquant, base, queries, { ...plain, policy: PASSTHROUGH }),
+    await keep(tinyquant, base, queries, { ...plain, policy: FP16 }),
   ];
   for (const method of ['tinyquant', 'lloyd-max']) {
     for (const residualEnabled of [true, false]) {
       for (const bitWidth of [8, 4, 2]) {
-        ways.push(await throughCodec(tinyquant, base, { bitWidth, residualEnabled }, method));
+        ways.push(await keep(tinyquant, base, queries, { policy: COMPRESS, method, bitWidth, residualEnabled }));
       }
     }
   }
 
-  const rowPairs = pairs(base.rows, PAIRS);
-  const trueCosines = cosines(base.data, base.dimension, rowPairs);
-  const truth = search(tinyquant, base.data, queries);
+  const pairs = report.samplePairs(base.rows, PAIRS, 1);
+  const trueCosines = report.cosines(base.data, base.dimension, pairs);
+  // The first way keeps the floats as they are.
+  const truth = ways[0].found;
   const raw = 4 * base.dimension;
-  for (const way of ways) way.found = search(tinyquant, way.decoded, queries);
+  const rate = (count, seconds) => Math.round(count / seconds).toLocaleString('en-US');
 
   console.log(`\ntinyquant ${tinyquant.version()}, SIMD level ${tinyquant.simdLevel()}, Node ${process.versions.node}`);
   console.log(
@@ -132,26 +126,28 @@ async function demo() {
   table(
     [
       ...['policy, codebook', 'bits', 'bytes/vector', 'ratio', 'rho', 'MSE', 'recall@5', 'recall@10'],
-      ...['compress/s', 'decompress/s'],
+      ...['write/s', 'read/s', 'queries/s'],
     ],
     ways.map((way) => [
       way.name,
       way.bits,
-      way.stored.toFixed(0),
-      (raw / way.stored).toFixed(2),
-      pearson(trueCosines, cosines(way.decoded, base.dimension, rowPairs)).toFixed(5),
-      meanSquaredError(base.data, way.decoded).toExponential(2),
-      recall(truth, way.found, 5).toFixed(3),
-      recall(truth, way.found, 10).toFixed(3),
-      Math.round(base.rows / way.compressSeconds).toLocaleString('en-US'),
-      Math.round(base.rows / way.decompressSeconds).toLocaleString('en-US'),
+      way.bytes.toFixed(0),
+      (raw / way.bytes).toFixed(2),
+      report.pearson(trueCosines, report.cosines(way.decoded, base.dimension, pairs)).toFixed(5),
+      (report.squaredError(base.data, way.decoded) / base.data.length).toExponential(2),
+      report.recall(truth, way.found, 5).toFixed(3),
+      report.recall(truth, way.found, 10).toFixed(3),
+      rate(base.rows, way.writeSeconds),
+      rate(base.rows, way.readSeconds),
+      rate(queries.rows, way.searchSeconds),
     ]),
   );
   console.log(`
-bytes/vector  as stored: the whole record, its header included; ratio is against ${raw} bytes of float32
+bytes/vector  length of the file divided by its vectors; ratio is against ${raw} bytes of float32
 rho           Pearson correlation of the cosines of ${PAIRS} fixed pairs, original against decoded
-recall@k      share of the true k nearest of the ${queries.rows} queries that search over the decoded vectors finds
-per second    vectors, median of ${RUNS} runs; without the rotation matrix, which a process builds once
+recall@k      share of the true k nearest of the ${queries.rows} queries that a search of the opened file finds
+write, read   vectors compressed and brought to the disk, and decoded from the opened file; median of ${RUNS} runs
+queries       searched together: every vector is decoded once for all of them
 codebook      trained on the first ${TRAINING_ROWS} vectors
 fp16          loses nothing here, because the vectors of fixtures/demo are half precision themselves`);
 
@@ -162,8 +158,20 @@ fp16          loses nothing here, because the vectors of fixtures/demo are half 
   show('Nearest before compression', truth[query].slice(0, 5));
   for (const bits of ['4', '2']) {
     const way = ways.find((each) => each.bits === bits && each.name.endsWith('lloyd-max'));
-    show(`Nearest after compression to ${way.stored.toFixed(0)} bytes (${bits} bits)`, way.found[query].slice(0, 5));
+    show(`Nearest after compression to ${way.bytes.toFixed(0)} bytes (${bits} bits)`, way.found[query].slice(0, 5));
   }
+
+  const title = `${base.rows} sentence embeddings of WordNet glosses`;
+  const measured = await report.measureReport(base.data, base.dimension, {
+    title,
+    queries: queries.data,
+    trainRows: TRAINING_ROWS,
+  });
+  const page = join(FOLDER, 'report.html');
+  writeFileSync(page, report.renderReport(measured));
+  const here = (path) => relative(process.cwd(), path) || '.';
+  console.log(`\nFiles:  ${here(FOLDER)} (try: npx tinyquant info ${here(ways.at(-2).path)})`);
+  console.log(`Report: ${here(page)}`);
 }
 
 await main(async () => {

@@ -2,9 +2,13 @@
 //
 // The package is one CommonJS instance: index.mjs and dist/*.mjs re-export it by name, and the typings of
 // the subpaths re-export those of the root, so that classes stay equal whichever way they are imported.
+// A subpath of OWN declares functions and interfaces of its own, and imports what the root declares.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, Stop, tool } from './lib.mjs';
+
+/** Subpaths that export what the root does not. */
+const OWN = ['io'];
 
 const MARK = '// Written by `npm run build` from ts/.\n';
 
@@ -33,6 +37,23 @@ async function exportsOf(file, text) {
   return names;
 }
 
+/** Typings of a subpath with its own names: what the root exports is imported from it, so that no class is doubled. */
+async function ownTypings(file, text, face) {
+  const { default: ts } = await import('typescript');
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest);
+  const nameOf = (statement) => (statement.name ?? statement.declarationList?.declarations[0]?.name)?.text;
+  const shared = source.statements.filter((statement) => face.includes(nameOf(statement)));
+  const foreign = source.statements.find((each) => ts.isClassDeclaration(each) && !shared.includes(each));
+  if (foreign !== undefined) throw new Stop(`${file} declares the class ${nameOf(foreign)}: the root exports classes`);
+  let own = text;
+  for (const statement of shared.toReversed()) {
+    own = own.slice(0, statement.getFullStart()) + own.slice(statement.end);
+  }
+  const words = own.replaceAll(/\/\*.*?\*\//gs, '').match(/\w+/g);
+  const used = shared.map(nameOf).filter((name) => words.includes(name));
+  return `import type ${list(used)} from '../index.js';\n${own.trimStart()}`;
+}
+
 const list = (names) => `{\n${names.map((name) => `  ${name},\n`).join('')}}`;
 
 /** Text of each committed file of the public face, as ts/ now gives it. */
@@ -46,11 +67,19 @@ async function build() {
   const face = await exportsOf('index.d.ts', rolledUp);
   for (const file of readdirSync(types).filter((name) => name.endsWith('.d.ts') && name !== 'index.d.ts')) {
     const entry = file.slice(0, -'.d.ts'.length);
-    const names = await exportsOf(file, readFileSync(join(types, file), 'utf8'));
-    const foreign = [...names.values, ...names.types].filter((n) => ![...face.values, ...face.types].includes(n));
-    if (foreign.length > 0) throw new Stop(`tinyquant/${entry} exports what tinyquant does not: ${foreign.join(', ')}`);
-    const all = [...names.values, ...names.types.map((name) => `type ${name}`)];
-    writeFileSync(join(dist, file), `${MARK}export ${list(all)} from '../index.js';\n`);
+    const text = readFileSync(join(types, file), 'utf8');
+    const names = await exportsOf(file, text);
+    const exported = [...face.values, ...face.types];
+    if (OWN.includes(entry)) {
+      writeFileSync(join(dist, file), MARK + (await ownTypings(file, text, exported)));
+    } else {
+      const foreign = [...names.values, ...names.types].filter((name) => !exported.includes(name));
+      if (foreign.length > 0) {
+        throw new Stop(`tinyquant/${entry} exports what tinyquant does not: ${foreign.join(', ')}`);
+      }
+      const all = [...names.values, ...names.types.map((name) => `type ${name}`)];
+      writeFileSync(join(dist, file), `${MARK}export ${list(all)} from '../index.js';\n`);
+    }
     writeFileSync(join(dist, `${entry}.d.mts`), `${MARK}export * from './${entry}.js';\n`);
     writeFileSync(join(dist, `${entry}.mjs`), `${MARK}export ${list(names.values)} from './${entry}.js';\n`);
   }

@@ -4,7 +4,7 @@ import { installPackages } from './setup.mjs';
 
 await main(() => {
   installPackages();
-  const rust = run('cargo', ['fmt', '--all']);
+  const rust = run('cargo', ['fmt', '--all']) && run('cargo', ['fmt', '--manifest-path', 'fuzz/Cargo.toml']);
   const script = tool('@biomejs/biome', ['check', '--write'], { command: 'biome' });
   if (!rust || !script) throw new Stop('Not everything could be formatted: see the messages above');
 });

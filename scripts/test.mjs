@@ -2,6 +2,7 @@
 // the last line counts them.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fuzzMissing, peerBinary, peerMissing } from './external.mjs';
 import { checkFacade } from './facade.mjs';
 import { capture, root, run, Stop, tool } from './lib.mjs';
 import { buildAddon, checkTools, installPackages } from './setup.mjs';
@@ -9,7 +10,10 @@ import { buildAddon, checkTools, installPackages } from './setup.mjs';
 // Optimised without link-time optimisation; one profile, so that everything shares one set of dependencies.
 const PROFILE = ['--profile', 'ci'];
 const cargo = (...args) => run('cargo', args);
-const script = (name) => run(process.execPath, [join(root, 'scripts', name)]);
+const script = (name, ...args) => run(process.execPath, [join(root, 'scripts', name), ...args]);
+
+/** Time of each fuzz target. `npm run fuzz` and its workflow take longer. */
+const FUZZ_SECONDS = 10;
 
 /** What a cargo subcommand from a rustup component needs, or null where it is there. */
 const component = (name, command) =>
@@ -29,13 +33,23 @@ const STEPS = [
     name: 'fmt',
     title: 'Rust formatting',
     needs: () => component('rustfmt', 'fmt'),
-    run: () => cargo('fmt', '--all', '--check'),
+    run: () =>
+      cargo('fmt', '--all', '--check') && cargo('fmt', '--manifest-path', join('fuzz', 'Cargo.toml'), '--check'),
   },
   {
     name: 'clippy',
     title: 'Rust lints',
     needs: () => component('clippy', 'clippy'),
     run: () => cargo('clippy', '--workspace', '--all-targets', ...PROFILE, '--', '-D', 'warnings'),
+  },
+  {
+    name: 'peer-cli',
+    title: "TinyQuant's own command line, for the tests that exchange files with it",
+    needs: peerMissing,
+    run: () => {
+      process.env.TINYQUANT_PEER_CLI = peerBinary;
+      return script('peer-cli.mjs');
+    },
   },
   { name: 'cargo-test', title: 'Rust tests', run: () => cargo('test', '--workspace', '--no-fail-fast', ...PROFILE) },
   { name: 'crates', title: 'Dependencies between crates', run: () => script('check-crates.mjs') },
@@ -53,6 +67,12 @@ const STEPS = [
   { name: 'build', title: 'Addon, facade and its committed typings', run: build },
   { name: 'types', title: 'Type check', run: () => tool('typescript', [], { command: 'tsc' }) },
   { name: 'vitest', title: 'Tests of the package and of the README', run: () => tool('vitest', ['run']) },
+  {
+    name: 'fuzz',
+    title: 'Fuzz targets, each for a short time',
+    needs: fuzzMissing,
+    run: () => script('fuzz.mjs', `${FUZZ_SECONDS}`),
+  },
   { name: 'publint', title: 'Package manifest', run: () => tool('publint', ['--strict']) },
   {
     name: 'attw',
@@ -67,7 +87,7 @@ async function runStep(step) {
   const missing = step.needs?.() ?? null;
   if (missing !== null) {
     // A continuous integration machine installs what it needs; elsewhere the user may choose not to.
-    const failed = process.env.CI === 'true';
+    const failed = process.env.CI === 'true' && missing.isOptional !== true;
     console.log(`${failed ? 'FAILED' : 'SKIPPED'}: ${missing.reason}; install with: ${missing.install}`);
     return failed ? 'failed' : 'skipped';
   }

@@ -1,0 +1,45 @@
+// Programs from outside the repository that some checks use: what is missing, and how to get it.
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { capture, root, run, Stop } from './lib.mjs';
+
+const TOOLS = join(root, 'target', 'tools');
+const isCi = () => process.env.CI === 'true';
+const executable = (name) => (process.platform === 'win32' ? `${name}.exe` : name);
+
+/** Lets cargo find the subcommands in target/tools. */
+function useTools() {
+  const folder = join(TOOLS, 'bin');
+  const path = process.env.PATH ?? '';
+  if (!path.split(delimiter).includes(folder)) process.env.PATH = `${folder}${delimiter}${path}`;
+}
+
+/** What fuzzing lacks, or null. A continuous integration machine gets cargo-fuzz by itself, but no toolchain. */
+export function fuzzMissing() {
+  useTools();
+  if (capture('cargo', ['+nightly', '--version']) === null) {
+    const install = 'rustup toolchain install nightly --profile minimal';
+    return { reason: 'the nightly toolchain is missing', install, isOptional: true };
+  }
+  if (isCi() || capture('cargo', ['fuzz', '--version']) !== null) return null;
+  return { reason: 'cargo-fuzz is missing', install: 'cargo install --locked cargo-fuzz' };
+}
+
+/** Installs cargo-fuzz into target/tools where it is missing. */
+export function installFuzz() {
+  useTools();
+  if (capture('cargo', ['fuzz', '--version']) !== null) return;
+  if (!run('cargo', ['install', '--locked', '--root', TOOLS, 'cargo-fuzz']))
+    throw new Stop('cargo-fuzz did not install');
+}
+
+/** TinyQuant's own command line, whose files we read and which reads ours. */
+export const PEER_VERSION = '1.1.0';
+export const peerRoot = join(root, 'target', 'peer-cli');
+export const peerBinary = join(peerRoot, 'bin', executable('tinyquant'));
+
+/** What the checks against TinyQuant's command line lack, or null. */
+export function peerMissing() {
+  if (isCi() || existsSync(peerBinary)) return null;
+  return { reason: `tinyquant-cli ${PEER_VERSION} is not built`, install: 'node scripts/peer-cli.mjs' };
+}

@@ -1,0 +1,116 @@
+// npm run fuzz [-- SECONDS] [TARGET...]: fuzzes every reader of bytes, or the named ones, from seeds made of the
+// fixtures. What breaks a target stays in fuzz/artifacts with the command that shows it again.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fuzzMissing, installFuzz } from './external.mjs';
+import { main, root, run, Stop } from './lib.mjs';
+
+const SECONDS = 60;
+// An input that takes ten seconds or an allocation of 64 MB is a failure: readers bound both by the length of the input.
+const LIMITS = ['-timeout=10', '-rss_limit_mb=2048', '-malloc_limit_mb=64'];
+const fuzz = join(root, 'fuzz');
+const golden = join(root, 'fixtures', 'golden', 'tinyquant');
+
+/** Bytes of the golden files of a folder whose names end so. */
+function files(folder, ending) {
+  const names = readdirSync(join(golden, folder)).filter((name) => name.endsWith(ending));
+  return names.map((name) => readFileSync(join(golden, folder, name)));
+}
+
+function level1() {
+  const malformed = JSON.parse(readFileSync(join(golden, 'level1', 'rejections.json'), 'utf8'));
+  return [...files('level1', '.bin'), ...malformed.map((each) => Buffer.from(each.hex, 'hex'))];
+}
+
+/** The golden files, and each cut down to two records. */
+function tqcv() {
+  return files('tqcv', '.tqcv').flatMap((bytes) => {
+    const metadata = 24 + bytes.readUInt16LE(22);
+    const body = Math.ceil((metadata + 4 + bytes.readUInt32LE(metadata)) / 8) * 8;
+    const short = Buffer.from(bytes.subarray(0, body + 2 * (4 + bytes.readUInt32LE(body))));
+    short.writeBigUInt64LE(2n, 8);
+    return [bytes, short];
+  });
+}
+
+function tqcb() {
+  return [2, 4, 8].map((bits) => {
+    const header = Buffer.from([...Buffer.from('TQCB'), 1, bits, 0, 0, 0, 0, 0, 0]);
+    header.writeUInt32LE(2 ** bits, 8);
+    return Buffer.concat([header, readFileSync(join(golden, 'train', `codebook_d64_bw${bits}.f32.bin`))]);
+  });
+}
+
+function npyHeader() {
+  const first = readFileSync(join(root, 'fixtures', 'demo', 'vectors.f16.npy')).subarray(0, 128);
+  const second = Buffer.concat([first.subarray(0, 10), Buffer.alloc(2), first.subarray(10)]);
+  second[6] = 2;
+  return [
+    first,
+    second,
+    Buffer.from(first.toString('latin1').replace('<f2', '>f8').replace('False', 'True '), 'latin1'),
+  ];
+}
+
+/** Files of a Rust example, without the zeros after each superblock; each with its checksums and without. */
+function corpusFile() {
+  const folder = join(root, 'target', 'fuzz-seeds');
+  mkdirSync(folder, { recursive: true });
+  const example = ['run', '--profile', 'ci', '-p', 'tinyquant-store', '--example', 'fuzz_seeds', '--', folder];
+  if (!run('cargo', example)) throw new Stop('The seeds of corpus_file were not written');
+  return readdirSync(folder).flatMap((name) => {
+    const bytes = readFileSync(join(folder, name));
+    const parts = [bytes.subarray(0, 68), bytes.subarray(4096, 4096 + 68), bytes.subarray(2 * 4096)];
+    return [0, 1].map((mode) => Buffer.concat([Buffer.of(mode), ...parts]));
+  });
+}
+
+const SEEDS = { level1, tqcv, tqcb, npy_header: npyHeader, corpus_file: corpusFile };
+
+function seed(target) {
+  const folder = join(fuzz, 'corpus', target);
+  mkdirSync(folder, { recursive: true });
+  for (const [i, bytes] of SEEDS[target]().entries()) writeFileSync(join(folder, `seed-${i}`), bytes);
+}
+
+/** Lines of libFuzzer that report each new input. */
+const NOISE = /^#\d+\s+(NEW|REDUCE|RELOAD)|^\s+NEW_FUNC|^###### |# Uses: \d+$/;
+
+/** Runs a target and returns whether it held. */
+async function hold(target, seconds) {
+  seed(target);
+  const limits = [`-max_total_time=${seconds}`, ...LIMITS, '-print_final_stats=1'];
+  const args = ['+nightly', 'fuzz', 'run', '--fuzz-dir', fuzz, target, '--', ...limits];
+  const child = spawn('cargo', args, { cwd: root, stdio: ['ignore', 'inherit', 'pipe'] });
+  const closed = once(child, 'close');
+  for await (const line of createInterface({ input: child.stderr })) {
+    if (!NOISE.test(line)) console.log(line);
+  }
+  const [status] = await closed;
+  return status === 0;
+}
+
+await main(async () => {
+  const [first, ...rest] = process.argv.slice(2);
+  const isTime = /^[1-9]\d*$/.test(first ?? '');
+  const seconds = isTime ? Number(first) : SECONDS;
+  const named = isTime || first === undefined ? rest : [first, ...rest];
+  if (named.some((target) => SEEDS[target] === undefined)) {
+    throw new Stop(`usage: npm run fuzz -- [SECONDS] [${Object.keys(SEEDS).join('|')}]...`);
+  }
+  const missing = fuzzMissing();
+  if (missing !== null) throw new Stop(`${missing.reason}; install with: ${missing.install}`);
+  installFuzz();
+
+  if (!run('cargo', ['+nightly', 'fuzz', 'build', '--fuzz-dir', fuzz]))
+    throw new Stop('The fuzz targets did not build');
+  const broken = [];
+  for (const target of named.length > 0 ? named : Object.keys(SEEDS)) {
+    console.log(`\n--- ${target}, ${seconds} s`);
+    if (!(await hold(target, seconds))) broken.push(target);
+  }
+  if (broken.length > 0) throw new Stop(`${broken.join(', ')}: see above and fuzz/artifacts`);
+});

@@ -1,0 +1,149 @@
+import { type Command, Option } from 'commander';
+import { TinyQuantError } from '../errors.js';
+import type { SearchResult } from '../index.js';
+import type { VectorBatch } from '../io.js';
+import { exactTop } from './exact.js';
+import { toJson } from './failure.js';
+import { BadRows, type Input, openInput } from './input.js';
+import { count, example, FORMATS, type FormatName } from './options.js';
+import { action, session } from './session.js';
+import { type CodingOptions, kindOf, openStored } from './stored.js';
+
+/** Options that name queries. */
+export interface QueryOptions extends CodingOptions {
+  readonly query: string;
+  readonly topK: number;
+  readonly format?: FormatName;
+  readonly column?: string;
+  readonly limit?: number;
+}
+
+interface SearchOptions extends QueryOptions {
+  readonly csv?: boolean;
+}
+
+/** Adds the options of {@link QueryOptions}. */
+export function queryOptions(command: Command, topK: number): Command {
+  return command
+    .requiredOption('--query <file>', 'file of query vectors, or - for standard input')
+    .option('--top-k <n>', 'hits a query', count(1, 0xffff_ffff), topK)
+    .addOption(new Option('--format <name>', 'format of the queries (default: by the extension)').choices(FORMATS))
+    .option('--column <name>', 'column or field with the queries')
+    .option('--limit <n>', 'use no more than this many queries', count(1))
+    .option('--codebook <file>', 'codebook of a .tqcv file')
+    .option('--config-json <file>', 'configuration of a .tqcv file whose seed is not 42');
+}
+
+/** Opens the queries; the file they are for has the dimension. */
+export function openQueries(o: QueryOptions, dimension: number): Promise<Input> {
+  const raw = o.format === 'raw' || o.format === 'f32' || /\.(f32|raw|bin)$/i.test(o.query);
+  // Raw floats have no shape of their own; elsewhere the file's own dimension is compared below.
+  return openInput(o.query, raw ? { ...o, dimension } : o, '--query');
+}
+
+/** Refuses queries of another dimension than the file's. */
+export function checkQueries(batch: { readonly dimension: number }, name: string, dimension: number): void {
+  if (batch.dimension === dimension) return;
+  throw new TinyQuantError(
+    'ERR_TQ_DIM_MISMATCH',
+    `${name}: query length ${batch.dimension} != corpus dimension ${dimension}`,
+    { details: { path: name, expected: dimension, got: batch.dimension } },
+  );
+}
+
+/** Answers queries batch by batch. */
+export type Searcher = (queries: VectorBatch, topK: number) => Promise<SearchResult[][]>;
+
+/** A file that can be searched. */
+export interface Searchable {
+  readonly dimension: number;
+  readonly length: number;
+  readonly search: Searcher;
+  /** Id by position, in the order of the file. */
+  ids(): Iterable<string>;
+  close(): void;
+}
+
+/** Opens a file for searching: a corpus file in place, a .tqcv file by reading all of it for each batch of queries. */
+export async function openSearchable(path: string, o: CodingOptions): Promise<Searchable> {
+  if ((await kindOf(path)) === 'corpus') {
+    const { Corpus } = await import('../index.js');
+    const corpus = await Corpus.open(path, { mmap: false, signal: session.signal });
+    return {
+      dimension: corpus.codecConfig.dimension,
+      length: corpus.vectorCount,
+      search: ({ vectors }, topK) => corpus.searchBatch(vectors, topK, { signal: session.signal }),
+      ids: () => corpus.vectorIds,
+      close: () => corpus.close(),
+    };
+  }
+  const stored = await openStored(path, o);
+  return {
+    dimension: stored.dimension,
+    length: stored.length,
+    search: ({ vectors }, topK) => exactTop(stored.batches(), vectors, stored.dimension, topK),
+    ids: function* () {
+      for (let row = 0; row < stored.length; row++) yield String(row);
+    },
+    close: () => stored.close(),
+  };
+}
+
+/** Lines of results for people or for a spreadsheet. */
+function lines(results: readonly SearchResult[], query: number, csv: boolean): string[] {
+  return results.map(({ vectorId, score }, i) => {
+    if (csv) return [query, i + 1, csvField(vectorId), score.toFixed(9)].join(',');
+    return `${String(query).padStart(5)} ${String(i + 1).padStart(5)}  ${score.toFixed(6).padStart(9)}  ${vectorId}`;
+  });
+}
+
+function csvField(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+async function search(file: string, o: SearchOptions): Promise<void> {
+  const searchable = await openSearchable(file, o);
+  try {
+    const { dimension } = searchable;
+    const queries = await openQueries(o, dimension);
+    const bar = await session.progress('search', await queries.rows(), 'queries');
+    let number = 0;
+    try {
+      if (!session.json) await session.print(o.csv === true ? 'query,rank,id,score' : 'query  rank      score  id');
+      for await (const batch of queries.open({ bad: new BadRows(false) })) {
+        checkQueries(batch, queries.name, dimension);
+        const answers = await searchable.search(batch, o.topK);
+        const parts: string[] = [];
+        for (const results of answers) {
+          if (session.json) {
+            const hits = results.map(({ vectorId, score }) => ({ id: vectorId, score }));
+            parts.push(`${number === 0 ? '{"results":[' : ','}${toJson(hits)}`);
+          } else parts.push(...lines(results, number, o.csv === true).map((line) => `${line}\n`));
+          number++;
+        }
+        await session.write(parts.join(''));
+        bar.update(number);
+      }
+    } finally {
+      bar.stop();
+    }
+    if (session.json) await session.print(number === 0 ? '{"results":[]}' : ']}');
+  } finally {
+    searchable.close();
+  }
+}
+
+/** `tinyquant search` */
+export function registerSearch(program: Command): void {
+  const command = program
+    .command('search')
+    .summary('the most similar vectors of a file')
+    .description(
+      'Finds the vectors with the highest cosine similarity to each query, exactly, over the reconstructed vectors.\n' +
+        'Prints a table; --json prints { "results": [[{ "id", "score" }, ...], ...] }, one inner list a query.',
+    )
+    .argument('<file>', 'corpus file (.tq), or TinyQuant file (.tqcv) with --codebook');
+  queryOptions(command, 5).option('--csv', 'print query,rank,id,score instead of a table');
+  example(command, 'tinyquant search vectors.tq --query queries.npy --top-k 5 --json');
+  command.action(action(search));
+}

@@ -1,0 +1,255 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { isTinyQuantError } from '../errors.js';
+import {
+  BrokenPipe,
+  EXIT,
+  errorJson,
+  exitCodeOf,
+  Interrupted,
+  ioError,
+  isSystemError,
+  messageOf,
+  oneLine,
+  toJson,
+  usage,
+} from './failure.js';
+import { NO_PROGRESS, type Progress, showProgress } from './progress.js';
+
+/** Options every command takes. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly progress?: boolean;
+  readonly log?: string;
+  readonly threads?: number;
+}
+
+const LEVELS = ['off', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+
+/** The widest level a filter such as `info` or `warn,tinyquant=debug` names; `info` where it names none. */
+function levelOf(filter: string): number {
+  const named = filter
+    .toLowerCase()
+    .split(',')
+    .map((part) => LEVELS.findIndex((level) => level === (part.split('=').at(-1) ?? '').trim()))
+    .filter((level) => level >= 0);
+  return named.length === 0 ? LEVELS.indexOf('info') : Math.max(...named);
+}
+
+/** Whether text on standard error may be coloured. */
+function coloured(): boolean {
+  const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
+  if (NO_COLOR !== undefined && NO_COLOR !== '') return false;
+  if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
+  return process.stderr.isTTY === true && TERM !== 'dumb';
+}
+
+/** One invocation: what its command was told about output, and the ways to stop it. */
+export class Session {
+  readonly #controller = new AbortController();
+  readonly #inputs = new Set<string>();
+  readonly #outputs = new Set<string>();
+  #level: number;
+  #json: boolean;
+  #quiet = false;
+  #bars = true;
+  #stdinUsed = false;
+  #stdoutTaken = false;
+
+  /** @param args the words of the invocation, for failures before the options are known */
+  constructor(args: readonly string[]) {
+    this.#json = args.includes('--json');
+    this.#level = levelOf(process.env.TINYQUANT_LOG ?? 'info');
+  }
+
+  /** Takes the options all commands share, before anything of the package is loaded. */
+  configure(options: GlobalOptions): void {
+    this.#json = options.json === true;
+    this.#quiet = options.quiet === true;
+    this.#bars = options.progress !== false;
+    if (options.log !== undefined) this.#level = levelOf(options.log);
+    if (options.threads !== undefined) process.env.TINYQUANT_THREADS = String(options.threads);
+  }
+
+  /** Aborts when the command must stop; its reason says why. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get json(): boolean {
+    return this.#json;
+  }
+
+  /** Names a file or folder the command reads. */
+  reads(path: string): string {
+    this.#inputs.add(resolve(path));
+    return path;
+  }
+
+  /** Names a file the command writes. */
+  writes(path: string): string {
+    this.#outputs.add(resolve(path));
+    return path;
+  }
+
+  /** Standard output carries the command's data: what would be printed there goes to standard error. */
+  takeStdout(): void {
+    this.#stdoutTaken = true;
+  }
+
+  /** Standard input, which a signal then also closes. */
+  stdin(): NodeJS.ReadStream {
+    this.#stdinUsed = true;
+    return process.stdin;
+  }
+
+  /** Stops the command. */
+  abort(reason: unknown): void {
+    if (this.signal.aborted) return;
+    this.#controller.abort(reason);
+    if (this.#stdinUsed) process.stdin.destroy();
+  }
+
+  /** Listens for signals and for a closed pipe. */
+  listen(): void {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(name, () => {
+        // The second time the user insists: nothing is waited for.
+        if (this.signal.aborted) process.exit(exitCodeOf(new Interrupted(name), this.#paths()));
+        this.abort(new Interrupted(name));
+      });
+    }
+    process.stdout.on('error', (error: unknown) => {
+      this.abort(isSystemError(error) && error.code === 'EPIPE' ? new BrokenPipe() : ioError(error, 'standard output'));
+    });
+    // Nowhere is left to report to.
+    process.stderr.on('error', () => {});
+  }
+
+  #paths(): { inputs: ReadonlySet<string>; outputs: ReadonlySet<string> } {
+    return { inputs: this.#inputs, outputs: this.#outputs };
+  }
+
+  /** Writes data to standard output; resolves when it has been taken. */
+  async write(data: string | Uint8Array): Promise<void> {
+    this.signal.throwIfAborted();
+    await new Promise<void>((done, fail) => {
+      process.stdout.write(data, (error) => {
+        if (error === null || error === undefined) done();
+        else
+          fail(isSystemError(error) && error.code === 'EPIPE' ? new BrokenPipe() : ioError(error, 'standard output'));
+      });
+    });
+  }
+
+  /** Prints a line of text on standard output. */
+  async print(text: string): Promise<void> {
+    await this.write(`${text}\n`);
+  }
+
+  /**
+   * Ends a command: one line of JSON in `--json` mode, otherwise text.
+   *
+   * @param json the stable form
+   * @param text for people; on standard output where it is what was asked for
+   * @param asked whether the text is the command's data; otherwise it is a message on standard error
+   */
+  async result(json: object, text: string, asked: boolean): Promise<void> {
+    if (this.#json) {
+      if (this.#stdoutTaken) process.stderr.write(`${toJson(json)}\n`);
+      else await this.print(toJson(json));
+    } else if (asked && !this.#stdoutTaken) await this.print(text);
+    else this.info(text);
+  }
+
+  #say(level: (typeof LEVELS)[number], text: string): void {
+    if (this.#level >= LEVELS.indexOf(level)) process.stderr.write(`${text}\n`);
+  }
+
+  /** A message for people. */
+  info(text: string): void {
+    if (!this.#quiet && !this.#json) this.#say('info', text);
+  }
+
+  /** Something the user should know that does not stop the command. */
+  warn(text: string): void {
+    if (!this.#quiet && !this.#json) this.#say('warn', `warning: ${text}`);
+  }
+
+  debug(text: string): void {
+    if (!this.#json) this.#say('debug', text);
+  }
+
+  /** A progress bar, where there is a terminal to show it and nobody objects. */
+  async progress(label: string, total?: number, unit = 'rows'): Promise<Progress> {
+    const { CI, TERM } = process.env;
+    const wanted = this.#bars && !this.#quiet && !this.#json && this.#level >= LEVELS.indexOf('info');
+    const able = process.stderr.isTTY === true && TERM !== 'dumb' && (CI === undefined || CI === '' || CI === 'false');
+    return wanted && able ? showProgress(label, total, unit) : NO_PROGRESS;
+  }
+
+  /** Reports what ended the command and returns the exit code. */
+  fail(error: unknown): number {
+    const cause = this.signal.aborted ? (this.signal.reason as unknown) : error;
+    if (cause instanceof BrokenPipe) return EXIT.done;
+    if (this.#json) process.stderr.write(`${errorJson(cause)}\n`);
+    else {
+      const label = coloured() ? '\u001b[31;1merror:\u001b[0m' : 'error:';
+      const hint = isTinyQuantError(cause) && cause.code === 'ERR_TQ_NATIVE_LOAD' ? ' (see: tinyquant doctor)' : '';
+      process.stderr.write(`${label} ${oneLine(messageOf(cause))}${hint}\n`);
+      if (this.#level >= LEVELS.indexOf('debug') && cause instanceof Error) {
+        process.stderr.write(`${cause.stack ?? ''}\n`);
+        for (let inner = cause.cause; inner instanceof Error; inner = inner.cause) {
+          process.stderr.write(`caused by: ${inner.stack ?? inner.message}\n`);
+        }
+      }
+    }
+    return exitCodeOf(cause, this.#paths());
+  }
+
+  /** Reports a wrong invocation, in the parser's words, and returns the exit code. */
+  misuse(message: string): number {
+    return this.fail(usage(message.replace(/^error: /, '')));
+  }
+
+  /** Waits until what was written to standard output has left the process, or has been refused. */
+  async flush(): Promise<void> {
+    await new Promise<void>((done) => {
+      process.stdout.write('', () => setImmediate(done));
+    });
+  }
+
+  /** Lets go of standard input, and waits until what was reported has left the process. */
+  async close(): Promise<void> {
+    if (this.#stdinUsed && !process.stdin.readableEnded) process.stdin.destroy();
+    await new Promise<void>((done) => {
+      process.stderr.write('', () => done());
+    });
+  }
+}
+
+/** The invocation of this process. */
+export const session: Session = new Session(process.argv.slice(2));
+
+/**
+ * The handler of a command.
+ *
+ * @param body receives the command's arguments and options
+ */
+export function action<A extends readonly unknown[]>(
+  body: (...args: A) => Promise<void>,
+): (...args: unknown[]) => Promise<void> {
+  return async (...args) => {
+    const command = args.at(-1) as Command;
+    session.configure(command.optsWithGlobals<GlobalOptions>());
+    await body(...(args as unknown as A));
+  };
+}
+
+/** Refuses binary data on a terminal. */
+export function refuseTerminalOutput(what: string): void {
+  if (process.stdout.isTTY === true) {
+    throw usage(`${what} is binary and standard output is a terminal: name a file with -o, or pipe it`);
+  }
+}
