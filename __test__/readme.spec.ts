@@ -75,6 +75,17 @@ describe('README.md', () => {
     execFileSync(process.execPath, [script], { cwd: project, stdio: 'pipe', timeout: 60_000 });
   });
 
+  it('has commands that work as pasted', () => {
+    const lines = blocks.filter(({ language }) => language === 'sh').flatMap(({ code }) => code.trim().split('\n'));
+    const commands = lines.filter((line) => line.startsWith('npx tinyquant '));
+    expect(commands.length).toBeGreaterThan(0);
+    symlinkSync(join(root, 'fixtures'), join(project, 'fixtures'), 'junction');
+    for (const command of commands) {
+      const args = command.split(' ').slice(2);
+      execFileSync(process.execPath, [join(root, 'dist', 'cli.js'), ...args], { cwd: project, stdio: 'pipe' });
+    }
+  });
+
   it('names only npm scripts that exist', () => {
     const named = [...readme.matchAll(/npm (?:run )?(test|(?<=run )[\w:-]+)/g)].map((match) => match[1]);
     expect(named.length).toBeGreaterThan(0);

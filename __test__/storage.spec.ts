@@ -162,6 +162,31 @@ describe('a saved corpus', () => {
     await rejection(() => opened.search(row(1).fill(Number.NaN), 1), 'ERR_TQ_NON_FINITE');
   });
 
+  it('touches only what it reads', async () => {
+    const path = fresh();
+    const wide = setup(1000, { dimension: 1024 });
+    const writer = await CorpusWriter.create(path, {
+      ...options,
+      codecConfig: wide.config,
+      codebook: wide.codebook,
+      compressionPolicy: CompressionPolicy.PASSTHROUGH,
+    });
+    for (let i = 0; i < 20; i++) await writer.write(wide.vectors);
+    const { sizeBytes, vectorCount } = await writer.finish();
+    expect(sizeBytes).toBeGreaterThan(80e6);
+    const body = `const { Corpus } = require(${JSON.stringify(join(__dirname, '..'))});
+      const rss = () => process.memoryUsage().rss;
+      Corpus.openSync(${JSON.stringify(path)}).close();
+      const before = rss();
+      const corpus = Corpus.openSync(${JSON.stringify(path)});
+      for (let i = 0; i < 10; i++) corpus.get(String(i * 1999));
+      console.log(rss() - before, corpus.vectorCount);`;
+    const [grown, seen] = execFileSync(process.execPath, ['-e', body], { encoding: 'utf8' }).split(' ').map(Number);
+    expect(seen).toBe(vectorCount);
+    // The system may map up to 2 MB around each page that is touched.
+    expect(grown).toBeLessThan(sizeBytes / 3);
+  });
+
   it('is closed for good', async () => {
     const path = fresh();
     await filled().save(path);

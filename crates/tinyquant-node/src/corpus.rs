@@ -38,17 +38,6 @@ pub struct NativeIdPage {
     pub next: f64,
 }
 
-/// A page of a walk through a corpus, with reconstructions.
-#[napi(object, object_from_js = false)]
-pub struct NativeValuePage {
-    /// Ids in insertion order.
-    pub ids: Vec<String>,
-    /// The components of all vectors of the page.
-    pub values: Float32Array,
-    /// Where the walk goes on.
-    pub next: f64,
-}
-
 #[napi]
 impl NativeCorpus {
     /// An empty corpus. `policy` is `compress`, `passthrough` or `fp16`.
@@ -226,23 +215,27 @@ impl NativeCorpus {
         })
     }
 
-    /// The components of at most `count` vectors, one vector after another; otherwise as `ids`.
+    /// Writes the components of as many vectors as `values` has room for into it, one vector after another; otherwise as
+    /// `ids`. A walk that is never interrupted would not give memory back that came from here.
     #[napi]
     pub fn decompress_page(
         &self,
         env: Env,
         from: f64,
         until: f64,
-        count: f64,
-    ) -> napi::Result<NativeValuePage> {
+        values: &mut [f32],
+    ) -> napi::Result<NativeIdPage> {
         guard(env, || {
-            let (from, until, count) = walk(from, until, count)?;
-            let (pool, control) = (pool::idle_pool()?, Control::default());
             let corpus = self.open()?;
-            let (page, values) = corpus.page_values(from, until, count, pool, &control)?;
-            Ok(NativeValuePage {
+            let room = (values.len() / corpus.config().dimension()) as f64;
+            let (from, until, count) = walk(from, until, room)?;
+            let (pool, control) = (pool::idle_pool()?, Control::default());
+            let (page, decoded) = corpus.page_values(from, until, count, pool, &control)?;
+            if let Some(target) = values.get_mut(..decoded.len()) {
+                target.copy_from_slice(&decoded);
+            }
+            Ok(NativeIdPage {
                 ids: page.items.iter().map(ToString::to_string).collect(),
-                values: values.into(),
                 next: page.next as f64,
             })
         })

@@ -119,7 +119,7 @@ impl Superblock {
         }
         let number = fields.u64();
         // The next one takes the other slot.
-        if number == u64::MAX || slot_of(number) != slot {
+        if number == 0 || number == u64::MAX || slot_of(number) != slot {
             let reason = format!("state {number} has no superblock here");
             return Err(source.malformed("InvalidNumber", offset + 8, reason));
         }

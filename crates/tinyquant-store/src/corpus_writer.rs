@@ -3,7 +3,7 @@
 use crate::container::{self, Commit, Section, SectionWriter};
 use crate::corpus_file::{KIND, MAX_ROWS, row_number};
 use crate::head::Head;
-use crate::id_table::{IdIndex, tag_of};
+use crate::id_table::{IdIndex, stays, tag_of};
 use crate::segment::{Pending, Segment, kind};
 use crate::{CorpusFile, Error, Output, Probe};
 use rayon::ThreadPool;
@@ -132,8 +132,8 @@ impl CorpusWriter {
         Ok(writer)
     }
 
-    /// Opens a file to add rows to it. What it holds is not written again, except for segments that are not larger
-    /// than what is added and far from full.
+    /// Opens a file to add rows to it. What it holds is not written again, except for small runs of rows at its end,
+    /// which go together with what is added.
     ///
     /// # Errors
     /// `Io` and `Locked` (`ERR_TQ_IO`), and those of [`CorpusFile::open`].
@@ -459,8 +459,8 @@ impl CorpusWriter {
         Ok(())
     }
 
-    /// Takes the last segments of the old file in front of the rows that wait, while they are no larger than those:
-    /// a file that grows row by row does not end up with a segment for each.
+    /// Takes the last segments of the old file in front of the rows that wait, while they are not much larger than
+    /// those: a file that grows row by row does not end up with a segment for each.
     fn absorb(&mut self, old: &CorpusFile) -> Result<(), Error> {
         if self.pending.first != old.commit.rows || self.pending.rows == 0 {
             return Ok(());
@@ -470,7 +470,7 @@ impl CorpusWriter {
         for segment in old.segments.iter().rev() {
             let is_alike = segment.ids.is_none() == self.pending.is_numbered;
             let merged = size.and(&segment.size());
-            if segment.rows() > size.rows || !is_alike || !merged.fits() {
+            if stays(segment.rows(), size.rows) || !is_alike || !merged.fits() {
                 break;
             }
             size = merged;
@@ -499,7 +499,7 @@ impl CorpusWriter {
         Ok(())
     }
 
-    /// Writes the id table of the new rows, together with old ones that are no larger, and keeps the others.
+    /// Writes the id table of the new rows, together with old ones that are not much larger, and keeps the others.
     fn write_tables(&mut self, old: &CorpusFile) -> Result<(), Error> {
         let rows = self.next_row();
         let mut first = old.commit.rows;
@@ -508,7 +508,7 @@ impl CorpusWriter {
             let mut merged = std::mem::replace(&mut self.ids, IdIndex::new());
             while let Some(table) = kept
                 .last()
-                .filter(|table| table.section().rows <= rows - first)
+                .filter(|table| !stays(table.section().rows, rows - first))
             {
                 // Rows are counted from the first one of the table.
                 let start = table.section().first.min(first);

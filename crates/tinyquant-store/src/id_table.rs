@@ -29,6 +29,12 @@ pub(crate) fn home(tag: u32, slots: u64) -> u64 {
     ((u128::from(tag) * u128::from(slots)) >> 32) as u64
 }
 
+/// Whether a run of old rows, or their table, stays as it is where `new` rows follow it, rather than being written
+/// again together with them. What stays is at least half as large again as what follows: runs remain few.
+pub(crate) fn stays(old: u64, new: u64) -> bool {
+    2 * old > 3 * new
+}
+
 /// Tags and rows in memory.
 #[derive(Debug)]
 pub(crate) struct IdIndex {
@@ -187,10 +193,10 @@ impl IdTable {
         &self.section
     }
 
-    /// Whether a table may come after it: it is about later rows, and fewer of them. So tables remain few.
+    /// Whether a table may come after it: it is about later rows, and fewer of them, so that tables remain few.
     pub(crate) fn precedes(&self, next: &Section) -> bool {
         let Section { first, rows, .. } = self.section;
-        next.first >= first + rows && next.rows < rows
+        next.first >= first + rows && stays(rows, next.rows)
     }
 
     /// The first row with this tag that `accept` takes; rows are those of the file.

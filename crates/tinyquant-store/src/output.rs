@@ -1,7 +1,7 @@
 //! Files being written: a new one that takes its name when it is complete, or an old one that grows.
 
 use crate::probe::{Probe, Step};
-use crate::source::not_a_file;
+use crate::source::{check_file, not_a_file};
 use crate::{Error, Source};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
@@ -105,6 +105,7 @@ impl Output {
     /// `Io` and `Locked` (both `ERR_TQ_IO`).
     pub fn extend(path: &Path, probe: Probe) -> Result<(Self, Source), Error> {
         let target = fs::canonicalize(path).map_err(|error| Error::io("open", path, error))?;
+        check_file(&target)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         let file = open_locked(&target, &options, "open", &target)?;

@@ -30,13 +30,8 @@ impl Source {
     /// # Errors
     /// `Io` (`ERR_TQ_IO`), also for a folder or a pipe.
     pub fn open(path: &Path, is_mapped: bool) -> Result<Self, Error> {
-        let failed = |error| Error::io("open", path, error);
-        // Before it is opened: opening a pipe waits for its writer.
-        let metadata = fs::metadata(path).map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(failed(not_a_file(&metadata)));
-        }
-        let file = File::open(path).map_err(failed)?;
+        check_file(path)?;
+        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
         Self::from_file(file, path, is_mapped)
     }
 
@@ -171,6 +166,16 @@ impl Source {
             got,
         })
     }
+}
+
+/// Fails for what is not a file, before it is opened: opening a pipe waits for its writer.
+pub(crate) fn check_file(path: &Path) -> Result<(), Error> {
+    let failed = |error| Error::io("open", path, error);
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if metadata.is_file() {
+        return Ok(());
+    }
+    Err(failed(not_a_file(&metadata)))
 }
 
 /// The error for what is there but is not a file.

@@ -184,6 +184,7 @@ impl Check<'_> {
                 return Err(self.malformed("InvalidText", offset, reason));
             };
             let bytes = texts.next(len)?;
+            let read = len + 4 * words.len() as u64;
             let mut from = start;
             for end in words {
                 let range = (from - start) as usize..(end.saturating_sub(start)) as usize;
@@ -195,7 +196,7 @@ impl Check<'_> {
                 visit(self, row, text)?;
                 (from, row) = (end, row + 1);
             }
-            self.advance(len + 4 * (row - ends.section.first).min(TEXTS))?;
+            self.advance(read)?;
         }
         ends.finish()?;
         texts.finish()

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{POLICIES, coding, content, names, new_rows, open, values};
+use common::{POLICIES, coding, content, create, names, new_rows, open, values, verified};
 use tinyquant_codec::{Control, ErrorCode};
 use tinyquant_corpus::{CompressionPolicy, Corpus, Timestamp};
 use tinyquant_store::{CorpusFile, CorpusWriter, Link, Probe, append, save};
@@ -123,4 +123,20 @@ fn a_file_grows_by_what_changed() {
     // The corpus does not know of that row.
     let changed = append(&corpus, &link, &path, &control, Probe::default());
     assert_eq!(changed.unwrap_err().code(), ErrorCode::Io);
+}
+
+#[test]
+fn vectors_of_any_size_are_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.tq");
+    for policy in [CompressionPolicy::Compress, CompressionPolicy::Passthrough] {
+        let mut writer = create(&path, coding(policy, false));
+        for scale in [0.0, 1e-40, 1e6, 1e30] {
+            let values: Vec<f32> = values(1, 1).iter().map(|value| value * scale).collect();
+            let rows = new_rows(&values, None, &[], 0);
+            writer.push(&rows, None, &Control::default()).unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(verified(&path, true).len(), 4);
+    }
 }

@@ -238,6 +238,10 @@ fn messages() {
             "bit_width must be one of [2, 4, 8], got 3 at offset 20",
         ),
         (
+            put(22, &[65, 0]),
+            "a config hash has at most 64 bytes, got 65 at offset 22",
+        ),
+        (
             count(3),
             "478 bytes after the last of 3 records at offset 845",
         ),

@@ -5,6 +5,7 @@
     reason = "each test program uses a part of it"
 )]
 
+pub mod hostile;
 pub mod image;
 
 use std::path::Path;
@@ -53,6 +54,11 @@ pub fn new_rows<'a>(
 
 pub fn names(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|row| format!("id-{row}")).collect()
+}
+
+/// A folder in memory where there is one: bringing a file to the disk takes no time there.
+pub fn memory_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
 pub fn open(path: &Path) -> Corpus {
