@@ -10,6 +10,24 @@ import { root, Stop, tool } from './lib.mjs';
 /** Subpaths that export what the root does not. */
 const OWN = ['io'];
 
+/** Licence texts of the packages that the bundler has put into dist/, which it names in comments. */
+function notices(dist) {
+  const names = new Set();
+  for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) {
+    const text = readFileSync(join(dist, file), 'utf8');
+    for (const [, name] of text.matchAll(/#region node_modules\/((?:@[^/]+\/)?[^/\s]+)/g)) names.add(name);
+  }
+  const parts = [...names].sort().map((name) => {
+    const folder = join(root, 'node_modules', name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+    if (license === undefined) throw new Stop(`${name} is bundled and names no licence`);
+    const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
+    return [`${name} ${version} (${license})`, ...texts].join('\n\n');
+  });
+  return `This package contains parts of the following.\n\n${parts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+}
+
 const MARK = '// Written by `npm run build` from ts/.\n';
 
 /** Names that a rolled-up declaration file exports, split into values and types. */
@@ -84,6 +102,7 @@ async function build() {
     writeFileSync(join(dist, `${entry}.mjs`), `${MARK}export ${list(names.values)} from './${entry}.js';\n`);
   }
   rmSync(types, { recursive: true });
+  writeFileSync(join(dist, 'NOTICES.txt'), notices(dist));
 
   return {
     'index.js': "module.exports = require('./dist/index.js');\n",

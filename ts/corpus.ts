@@ -346,11 +346,11 @@ export class Corpus extends Handle {
    */
   *decompressEntries(): IterableIterator<[id: string, vector: Float32Array]> {
     const { handle, dimension } = Corpus.#self(this);
-    const values = new Float32Array(Math.max(1, Math.floor(VALUES_PER_CHUNK / dimension)) * dimension);
+    const size = Math.max(1, Math.floor(VALUES_PER_CHUNK / dimension));
     const until = call(() => handle.nextNumber());
     for (let from = 0; from < until; ) {
       const start = from;
-      const { ids, next } = call(() => handle.decompressPage(start, until, values));
+      const { ids, values, next } = call(() => handle.decompressPage(start, until, size));
       for (const [row, id] of ids.entries()) yield [id, values.slice(row * dimension, (row + 1) * dimension)];
       from = next;
     }

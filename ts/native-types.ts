@@ -93,7 +93,7 @@ export interface NativeCorpus {
   ids(from: number, until: number, count: number): { ids: string[]; next: number };
   entries(from: number, until: number, count: number): { entries: NativeEntry[]; next: number };
   decompress(id: string): Float32Array;
-  decompressPage(from: number, until: number, values: Float32Array): { ids: string[]; next: number };
+  decompressPage(from: number, until: number, count: number): { ids: string[]; values: Float32Array; next: number };
   decompressAll(nowMs: number): Float32Array;
   pendingEvents(): NativeEvent[];
   search(

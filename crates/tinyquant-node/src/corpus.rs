@@ -11,7 +11,7 @@ use crate::memory::External;
 use crate::progress::OnProgress;
 use crate::{number, pool};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Object, ObjectFinalize};
+use napi::bindgen_prelude::{Float32Array, Float32ArraySlice, Object, ObjectFinalize};
 use napi_derive::napi;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -215,29 +215,27 @@ impl NativeCorpus {
         })
     }
 
-    /// Writes the components of as many vectors as `values` has room for into it, one vector after another; otherwise as
-    /// `ids`. A walk that is never interrupted would not give memory back that came from here.
-    #[napi]
-    pub fn decompress_page(
+    /// The components of at most `count` vectors, one vector after another; otherwise as `ids`. They lie in memory of
+    /// the engine: what comes from here is given back only between turns of the event loop, which a walk may not reach.
+    #[napi(ts_return_type = "{ ids: Array<string>, values: Float32Array, next: number }")]
+    pub fn decompress_page<'env>(
         &self,
-        env: Env,
+        env: &'env Env,
         from: f64,
         until: f64,
-        values: &mut [f32],
-    ) -> napi::Result<NativeIdPage> {
-        guard(env, || {
-            let corpus = self.open()?;
-            let room = (values.len() / corpus.config().dimension()) as f64;
-            let (from, until, count) = walk(from, until, room)?;
+        count: f64,
+    ) -> napi::Result<Object<'env>> {
+        guard(*env, || {
+            let (from, until, count) = walk(from, until, count)?;
             let (pool, control) = (pool::idle_pool()?, Control::default());
-            let (page, decoded) = corpus.page_values(from, until, count, pool, &control)?;
-            if let Some(target) = values.get_mut(..decoded.len()) {
-                target.copy_from_slice(&decoded);
-            }
-            Ok(NativeIdPage {
-                ids: page.items.iter().map(ToString::to_string).collect(),
-                next: page.next as f64,
-            })
+            let corpus = self.open()?;
+            let (ids, values) = corpus.page_values(from, until, count, pool, &control)?;
+            let mut page = Object::new(env)?;
+            let names: Vec<String> = ids.items.iter().map(ToString::to_string).collect();
+            page.set("ids", names)?;
+            page.set("values", Float32ArraySlice::copy_from(env, &values)?)?;
+            page.set("next", ids.next as f64)?;
+            Ok(page)
         })
     }
 
