@@ -877,6 +877,14 @@ declare class CorpusWriter extends Handle {
   */
   write(vectors: VectorRows, o?: WriteRowsOptions): Promise<void>;
   /**
+  * Adds records of the codec as they are, all or none; otherwise as {@link CorpusWriter.write}. The file must have the
+  * policy `COMPRESS` and the configuration of the records, and the codebook that they were made with.
+  *
+  * @throws {TinyQuantError} ERR_TQ_POLICY; ERR_TQ_CONFIG_MISMATCH and the like for records of another configuration;
+  * ERR_TQ_ID_EXISTS, ERR_TQ_LIMIT, ERR_TQ_INVALID_ARG, ERR_TQ_IO, ERR_TQ_CLOSED
+  */
+  writeRecords(batch: CompressedBatch, o?: Omit<WriteRowsOptions, "transfer">): Promise<void>;
+  /**
   * Brings everything to the disk under its name. The writer is closed then, whether this succeeds or not.
   *
   * @throws {TinyQuantError} ERR_TQ_IO: the file is as it was before; ERR_TQ_CLOSED

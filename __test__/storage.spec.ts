@@ -348,6 +348,28 @@ describe('CorpusWriter', () => {
     expect([...corpus.vectorIds]).toEqual(['a', 'b', 'c']);
   });
 
+  it('takes records as they are', async () => {
+    const [path, plain] = [fresh(), fresh()];
+    const batch = await new Codec().compressBatch(vectors, codecConfig, codebook);
+    const writer = await CorpusWriter.create(path, options);
+    const ids = Array.from({ length: ROWS }, (_, i) => `r${i}`);
+    await writer.writeRecords(batch, { ids, insertedAt: 7 });
+    await rejection(() => writer.writeRecords(batch, { ids }), 'ERR_TQ_ID_EXISTS', { row: 0 });
+    await rejection(() => writer.writeRecords(batch, { ids: ['x'] }), 'ERR_TQ_INVALID_ARG');
+    await rejection(() => writer.writeRecords(vectors as never), 'ERR_TQ_INVALID_ARG', { argument: 'batch' });
+    const other = setup(3, { dimension: DIMENSION, seed: 7 });
+    const foreign = new Codec().compressBatchSync(other.vectors, other.config, other.codebook);
+    await rejection(() => writer.writeRecords(foreign), 'ERR_TQ_CONFIG_MISMATCH');
+    await writer.finish();
+    const twin = await CorpusWriter.create(plain, options);
+    await twin.write(vectors, { ids, insertedAt: 7 });
+    await twin.finish();
+    expect(readFileSync(path)).toEqual(readFileSync(plain));
+    const floats = await CorpusWriter.create(fresh(), { ...options, compressionPolicy: CompressionPolicy.FP16 });
+    await rejection(() => floats.writeRecords(batch), 'ERR_TQ_POLICY');
+    await floats.abort();
+  });
+
   it('is alone with its file, and leaves nothing when it gives up', async () => {
     const path = fresh();
     await filled().save(path);

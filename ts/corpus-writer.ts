@@ -1,4 +1,5 @@
 import { type Codebook, nativeCodebook, wrapCodebook } from './codebook.js';
+import { type CompressedBatch, nativeBatch } from './compressed.js';
 import { type CodecConfig, nativeConfig, wrapConfig } from './config.js';
 import type { CorpusOptions } from './corpus.js';
 import { assertInternal, Handle, INTERNAL } from './handle.js';
@@ -59,6 +60,22 @@ function list(value: unknown, argument: string, rows: number): readonly unknown[
   if (!Array.isArray(value)) throw invalidArg(argument, 'an array', value);
   if (value.length !== rows) throw invalidArg(argument, `an array of ${rows} items, one a row`, value, { rows });
   return value;
+}
+
+/** Options that say something about the rows of a call. */
+const FACT_NAMES: readonly string[] = ['ids', 'metadata', 'insertedAt', 'signal'];
+
+/** {@link WriteRowsOptions} about `rows` rows, after their checks. */
+function facts(
+  given: Record<string, unknown>,
+  rows: number,
+): { ids: string[] | null; metadataJson: (string | null)[]; insertedAt: number } {
+  const metadata = list(given.metadata, 'metadata', rows);
+  return {
+    ids: list(given.ids, 'ids', rows)?.map((id, row) => text(id, `ids[${row}]`)) ?? null,
+    metadataJson: metadata?.map((item, row) => toMetadataJson(item, `metadata[${row}]`)) ?? [],
+    insertedAt: moment(given.insertedAt ?? 0, 'insertedAt'),
+  };
 }
 
 /**
@@ -178,14 +195,11 @@ export class CorpusWriter extends Handle {
    */
   async write(vectors: VectorRows, o?: WriteRowsOptions): Promise<void> {
     const { handle, config, calls } = CorpusWriter.#self(this);
-    const given = options(o, 'write options', ['ids', 'metadata', 'insertedAt', 'transfer', 'signal']);
+    const given = options(o, 'write options', [...FACT_NAMES, 'transfer']);
     const control = job({ signal: given.signal });
-    const insertedAt = moment(given.insertedAt ?? 0, 'insertedAt');
     const transfer = given.transfer === undefined ? false : boolean(given.transfer, 'transfer');
     const rows = toRows(vectors, config.dimension, 'vectors');
-    const ids = list(given.ids, 'ids', rows.count)?.map((id, row) => text(id, `ids[${row}]`)) ?? null;
-    const metadata = list(given.metadata, 'metadata', rows.count);
-    const metadataJson = metadata?.map((item, row) => toMetadataJson(item, `metadata[${row}]`)) ?? [];
+    const { ids, metadataJson, insertedAt } = facts(given, rows.count);
     // What waits for its turn must not change meanwhile.
     const taken = transfer ? takeOver(vectors, 'vectors') : rows.owned ? rows.data : rows.data.slice();
     await calls.run(() =>
@@ -194,6 +208,27 @@ export class CorpusWriter extends Handle {
       ),
     );
     this.#rows += rows.count;
+  }
+
+  /**
+   * Adds records of the codec as they are, all or none; otherwise as {@link CorpusWriter.write}. The file must have the
+   * policy `COMPRESS` and the configuration of the records, and the codebook that they were made with.
+   *
+   * @throws {TinyQuantError} ERR_TQ_POLICY; ERR_TQ_CONFIG_MISMATCH and the like for records of another configuration;
+   * ERR_TQ_ID_EXISTS, ERR_TQ_LIMIT, ERR_TQ_INVALID_ARG, ERR_TQ_IO, ERR_TQ_CLOSED
+   */
+  async writeRecords(batch: CompressedBatch, o?: Omit<WriteRowsOptions, 'transfer'>): Promise<void> {
+    const { handle, calls } = CorpusWriter.#self(this);
+    const given = options(o, 'write options', FACT_NAMES);
+    const control = job({ signal: given.signal });
+    const records = nativeBatch(batch);
+    if (records === undefined) throw notAHandle(batch, 'batch', 'CompressedBatch');
+    const { length } = records;
+    const { ids, metadataJson, insertedAt } = facts(given, length);
+    await calls.run(() =>
+      runJob(control, 'compress', length, (abort) => handle.pushRecords(records, ids, metadataJson, insertedAt, abort)),
+    );
+    this.#rows += length;
   }
 
   /**

@@ -124,6 +124,13 @@ export interface NativeCorpusWriter {
     insertedAtMs: number,
     abort: NativeAbort | null,
   ): Promise<void>;
+  pushRecords(
+    batch: NativeBatch,
+    ids: string[] | null,
+    metadataJson: (string | null)[],
+    insertedAtMs: number,
+    abort: NativeAbort | null,
+  ): Promise<void>;
   finish(): Promise<{ vectorCount: number; sizeBytes: number }>;
   abort(): void;
 }

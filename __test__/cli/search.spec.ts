@@ -417,30 +417,14 @@ describe('convert', () => {
       '--config-json',
       path('out.json'),
     ]);
-    expect(Object.keys(result)).toEqual(['input', 'output', 'rows', 'changed', 'dimension', 'sizeBytes', 'seconds']);
+    expect(Object.keys(result)).toEqual(['input', 'output', 'rows', 'dimension', 'sizeBytes', 'seconds']);
     expect(result).toMatchObject({ rows: ROWS, dimension: DIM });
-    // What half precision rounds once more may fall on the other side of a limit.
     const again = await TqcvReader.open(path('c.tqcv'));
     const corpus = await Corpus.open(path('c.tq'));
-    const records = [...corpus.entries()].map((entry) => Buffer.from(entry.compressed.toBytes()));
-    const differing = [...again.read(0, ROWS)].filter((record, row) => records[row]?.compare(record.toBytes()) !== 0);
+    const records = [...corpus.entries()].map((entry) => entry.compressed.toBytes());
+    expect(records).toEqual([...again.read(0, ROWS)].map((record) => record.toBytes()));
     again.close();
     corpus.close();
-    expect(result.changed).toBe(differing.length);
-    expect(differing.length).toBeLessThan(ROWS / 50);
-    // Codes alone come out as they were.
-    await ok(['compress', path('v.npy'), '-o', path('codes.tq'), '--no-residual']);
-    await ok(['convert', path('codes.tq'), '-o', path('codes.tqcv'), '--codebook-out', path('codes.tqcb')]);
-    const codes = await json([
-      'convert',
-      path('codes.tqcv'),
-      '-o',
-      path('codes2.tq'),
-      '--codebook',
-      path('codes.tqcb'),
-    ]);
-    expect(codes.changed).toBe(0);
-    expect(readFileSync(path('codes2.tq'))).toEqual(readFileSync(path('codes.tq')));
     const reader = await TqcvReader.open(path('c.tqcv'));
     expect(reader.length).toBe(ROWS);
     reader.close();

@@ -20,6 +20,8 @@ async function convertVectors(path: string, o: ConvertOptions): Promise<void> {
     format: o.to,
     ...(o.dtype === undefined ? {} : { dtype: o.dtype }),
     ...(o.force === undefined ? {} : { force: o.force }),
+    // A table fixes its columns with the first rows; ids may appear only after the first row that is left out.
+    withIds: o.skipBad === true,
   };
   const input = await openInput(path, o, 'the input');
   await claimVectors(write, '--to');
@@ -57,8 +59,8 @@ export function registerConvert(program: Command): void {
     .summary('between formats of vectors, or of compressed files')
     .description(
       'Rewrites vectors in another format: .npy .fvecs .f32 .jsonl .csv .parquet .arrow. From .tq to\n' +
-        '.tqcv the compressed records are carried over as they are. From .tqcv to .tq takes --codebook, and --config-json\n' +
-        'unless the seed is 42; the vectors are compressed again, and records that come out differently are counted.',
+        '.tqcv and back the compressed records are carried over as they are; .tqcv to .tq takes --codebook, and\n' +
+        '--config-json unless the seed is 42.',
     )
     .argument('<input>', 'file to read, or - for vectors on standard input');
   outputOptions(command, 'file to write, or - for standard output')

@@ -18,6 +18,8 @@ export interface WriteOptions {
   readonly format?: FormatName | undefined;
   readonly dtype?: 'f32' | 'f16' | 'f64';
   readonly force?: boolean;
+  /** Gives a table an id column even where the first rows have no ids. */
+  readonly withIds?: boolean;
 }
 
 /** Refuses an output that cannot be written, before any work is done for it. */
@@ -43,8 +45,10 @@ export async function writeTo(
 ): Promise<{ rows: number; sizeBytes: number }> {
   const { writeVectors } = await import('../io.js');
   const format = formatName(o.format);
+  const written = format ?? (o.output === '-' ? undefined : formatByExtension(o.output));
+  const isTable = written === 'parquet' || written === 'arrow';
   const options = {
-    ...given<WriteVectorsOptions>({ format, dtype: o.dtype }),
+    ...given<WriteVectorsOptions>({ format, dtype: o.dtype, idColumn: isTable && o.withIds ? 'id' : undefined }),
     overwrite: o.force === true,
     signal: session.signal,
   };

@@ -21,8 +21,6 @@ const RECORDS_PER_BATCH = 4096;
 interface Recoded {
   readonly rows: number;
   readonly sizeBytes: number;
-  /** Records whose bytes are not those of the input. */
-  readonly changed: number;
 }
 
 /** The records of a corpus file into TinyQuant's file. */
@@ -47,7 +45,7 @@ async function toTqcv(corpus: Corpus, o: RecodeOptions): Promise<Recoded> {
     }
     if (records.length > 0) await flush();
     const { length, sizeBytes } = await writer.finish();
-    return { rows: length, sizeBytes, changed: 0 };
+    return { rows: length, sizeBytes };
   } catch (error) {
     await writer.abort();
     throw error;
@@ -58,10 +56,9 @@ async function toTqcv(corpus: Corpus, o: RecodeOptions): Promise<Recoded> {
 
 /** TinyQuant's file into a corpus file, whose ids are the row numbers. */
 async function toCorpus(path: string, o: RecodeOptions): Promise<Recoded & { readonly dimension: number }> {
-  const { Codec, CompressionPolicy, CorpusWriter } = await import('../index.js');
+  const { CompressionPolicy, CorpusWriter } = await import('../index.js');
   const { reader, config, codebook } = await openTqcv(path, o);
   try {
-    const codec = new Codec();
     const writer = await CorpusWriter.create(o.output, {
       corpusId: 'corpus',
       codecConfig: config,
@@ -71,19 +68,15 @@ async function toCorpus(path: string, o: RecodeOptions): Promise<Recoded & { rea
     });
     const bar = await session.progress('convert', reader.length);
     let rows = 0;
-    let changed = 0;
     const { signal } = session;
     try {
       for (const batch of reader.batches(RECORDS_PER_BATCH)) {
-        const vectors = await codec.decompressBatch(batch, config, codebook, { signal });
-        const again = await codec.compressBatch(vectors, config, codebook, { signal });
-        changed += different(batch.toBytes(), again.toBytes(), batch.length);
-        await writer.write(vectors, { insertedAt: 0, transfer: true, signal });
+        await writer.writeRecords(batch, { signal });
         rows += batch.length;
         bar.update(rows);
       }
       const { vectorCount, sizeBytes } = await writer.finish();
-      return { rows: vectorCount, sizeBytes, changed, dimension: config.dimension };
+      return { rows: vectorCount, sizeBytes, dimension: config.dimension };
     } catch (error) {
       await writer.abort();
       throw error;
@@ -93,17 +86,6 @@ async function toCorpus(path: string, o: RecodeOptions): Promise<Recoded & { rea
   } finally {
     reader.close();
   }
-}
-
-/** How many of some records of equal size differ. */
-function different(a: Uint8Array, b: Uint8Array, records: number): number {
-  const size = a.length / records;
-  let count = 0;
-  for (let row = 0; row < records; row++) {
-    if (Buffer.compare(a.subarray(row * size, (row + 1) * size), b.subarray(row * size, (row + 1) * size)) !== 0)
-      count++;
-  }
-  return count;
 }
 
 /** Converts between `.tq` and `.tqcv`. */
@@ -119,8 +101,6 @@ export async function recode(path: string, from: Target, to: Target, o: RecodeOp
     if (needless !== undefined)
       throw usage(`${needless} is for a .tqcv output: a .tq file holds both`, { option: needless });
     done = await toCorpus(path, o);
-    if (done.changed > 0)
-      session.warn(`${grouped(done.changed)} records were rounded anew and differ from the input's`);
   } else {
     for (const extra of [o.codebookOut, o.configOut]) if (extra !== undefined) await claim(extra, o.force === true);
     const { Corpus } = await import('../index.js');
@@ -140,10 +120,10 @@ export async function recode(path: string, from: Target, to: Target, o: RecodeOp
       corpus.close();
     }
   }
-  const { rows, sizeBytes, dimension, changed } = done;
+  const { rows, sizeBytes, dimension } = done;
   const seconds = (performance.now() - startedAt) / 1000;
   await session.result(
-    { input: path, output: o.output, rows, changed, dimension, sizeBytes, seconds },
+    { input: path, output: o.output, rows, dimension, sizeBytes, seconds },
     `${o.output}: ${grouped(rows)} x ${dimension}, ${grouped(sizeBytes)} bytes, ${seconds.toFixed(1)} s`,
     false,
   );

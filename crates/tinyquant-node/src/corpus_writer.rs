@@ -1,5 +1,6 @@
 //! Writing corpus files row by row.
 
+use crate::batch::NativeBatch;
 use crate::codebook::NativeCodebook;
 use crate::config::NativeConfig;
 use crate::corpus::policy_of;
@@ -166,6 +167,44 @@ impl NativeCorpusWriter {
                 input,
             };
             job::start(env, request, work, |_, ()| Ok(()))
+        })
+    }
+
+    /// Adds records as they are, all or none. One call at a time.
+    #[napi(
+        ts_args_type = "batch: NativeBatch, ids: Array<string> | null, metadataJson: Array<string | null>, insertedAtMs: number, abort: NativeAbort | null",
+        ts_return_type = "Promise<void>"
+    )]
+    pub fn push_records<'env>(
+        &self,
+        env: &'env Env,
+        batch: &NativeBatch,
+        ids: Option<Vec<String>>,
+        metadata_json: Vec<Option<String>>,
+        inserted_at_ms: f64,
+        abort: Option<&NativeAbort>,
+    ) -> napi::Result<Object<'env>> {
+        guard(*env, || {
+            let inserted_at = number::timestamp(inserted_at_ms, "insertedAt")?;
+            let (inner, batch) = (Arc::clone(&self.inner), Arc::clone(&batch.inner));
+            let work = move |_: &Control<'_>| {
+                let rows = NewRows {
+                    values: &[],
+                    ids: ids.as_deref(),
+                    metadata: &metadata_json,
+                    inserted_at,
+                };
+                with_writer(&inner, |writer| {
+                    let writer = writer.as_mut().ok_or_else(closed)?;
+                    Ok(writer.push_records(&batch, &rows)?)
+                })
+            };
+            let request = Request {
+                abort,
+                on_progress: None,
+                input: None,
+            };
+            job::start(env, request, Box::new(work), |_, ()| Ok(()))
         })
     }
 

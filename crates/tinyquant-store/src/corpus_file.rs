@@ -233,7 +233,7 @@ impl Parts {
                     parts.head = Some(Head::parse(source, section.offset, &checked()?)?);
                 }
                 (kind::CODEBOOK, _, None) if parts.codebook.is_none() && section.rows == 0 => {
-                    parts.codebook = Some(Codebook::from_bytes(&checked()?)?);
+                    parts.codebook = Some(source.codebook(section.offset, &checked()?)?);
                 }
                 (kind::CODES, _, None) => parts.segments.push(Segment {
                     codes: *section,

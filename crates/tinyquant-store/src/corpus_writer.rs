@@ -10,7 +10,7 @@ use rayon::ThreadPool;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::Path;
-use tinyquant_codec::Control;
+use tinyquant_codec::{CompressedBatch, Control, RecordLayout};
 use tinyquant_corpus::{Coding, Error as CorpusError, Timestamp, VectorEntry};
 
 /// Writes rows to a corpus file. Nothing is to be seen of them until [`CorpusWriter::finish`] returns; dropped
@@ -207,9 +207,47 @@ impl CorpusWriter {
         pool: Option<&ThreadPool>,
         control: &Control,
     ) -> Result<(), Error> {
+        let count = tinyquant_codec::rows_of(rows.values, self.coding.config.dimension())?;
+        self.check_rows(rows, count)?;
+        let encoded = self.coding.encode(rows.values, pool, control)?;
+        self.add_rows(rows, &encoded.packed, &encoded.residuals)
+    }
+
+    /// Adds records as they are, all of them or none. `rows` says the rest about them; its values are not looked at.
+    ///
+    /// # Errors
+    /// `Policy` (`ERR_TQ_POLICY`) for a file of another policy, what [`RecordLayout::check_fits`] says about records of
+    /// another configuration, and otherwise as [`CorpusWriter::push`].
+    pub fn push_records<I: AsRef<str>, M: AsRef<str>>(
+        &mut self,
+        batch: &CompressedBatch,
+        rows: &NewRows<'_, I, M>,
+    ) -> Result<(), Error> {
+        let Coding { policy, config, .. } = &self.coding;
+        if !policy.requires_codec() {
+            let reason = format!("a file of policy {policy} takes no records of the codec");
+            return Err(Error::Policy { reason });
+        }
+        if let Some(layout) = batch.layout() {
+            let own = RecordLayout::new(
+                config.shared_hash(),
+                config.dimension(),
+                config.bit_width(),
+                config.residual_enabled(),
+            )?;
+            own.check_fits(layout)?;
+        }
+        self.check_rows(rows, batch.len())?;
+        self.add_rows(rows, batch.packed(), batch.residuals())
+    }
+
+    /// Fails unless this writer can take so many rows with these ids and metadata.
+    fn check_rows<I: AsRef<str>, M: AsRef<str>>(
+        &mut self,
+        rows: &NewRows<'_, I, M>,
+        count: usize,
+    ) -> Result<(), Error> {
         self.check_usable()?;
-        let dimension = self.coding.config.dimension();
-        let count = tinyquant_codec::rows_of(rows.values, dimension)?;
         let uneven = |what, given: usize| {
             let reason = format!("{given} {what} do not go with {count} rows");
             Err(CorpusError::UnevenRows { reason }.into())
@@ -225,11 +263,18 @@ impl CorpusWriter {
         for text in texts.chain(rows.ids.into_iter().flatten().map(AsRef::as_ref)) {
             Pending::check_text(text)?;
         }
-        self.check_ids(rows.ids, count)?;
-        let encoded = self.coding.encode(rows.values, pool, control)?;
-        let residual_len = self.coding.residual_len();
-        let mut residuals = encoded.residuals.chunks_exact(residual_len.max(1));
-        let packed = encoded.packed.chunks_exact(self.coding.packed_len());
+        self.check_ids(rows.ids, count)
+    }
+
+    /// Adds rows that were checked.
+    fn add_rows<I: AsRef<str>, M: AsRef<str>>(
+        &mut self,
+        rows: &NewRows<'_, I, M>,
+        packed: &[u8],
+        residuals: &[u8],
+    ) -> Result<(), Error> {
+        let mut residuals = residuals.chunks_exact(self.coding.residual_len().max(1));
+        let packed = packed.chunks_exact(self.coding.packed_len());
         for (row, packed) in packed.enumerate() {
             let id = rows.ids.and_then(|ids| ids.get(row)).map(AsRef::as_ref);
             let metadata = rows.metadata.get(row).and_then(Option::as_ref);

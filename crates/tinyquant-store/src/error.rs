@@ -82,6 +82,12 @@ pub enum Error {
         /// That of the bytes.
         got: u32,
     },
+    /// An operation that does not go with the policy of the file.
+    #[error("{reason}")]
+    Policy {
+        /// What was tried, and the policy.
+        reason: String,
+    },
     /// A size beyond what the format can hold.
     #[error("{reason}")]
     Limit {
@@ -124,6 +130,7 @@ impl Error {
             Self::UnknownVersion { .. } => ErrorCode::Version,
             Self::Malformed { .. } => ErrorCode::Format,
             Self::Checksum { .. } => ErrorCode::Checksum,
+            Self::Policy { .. } => ErrorCode::Policy,
             Self::Limit { .. } => ErrorCode::Limit,
             Self::Closed { .. } => ErrorCode::Closed,
             Self::Corpus(error) => error.code(),
@@ -182,7 +189,7 @@ impl Error {
                 .chain(maybe(path))
                 .collect(),
             Self::Closed { path } => vec![at(path)],
-            Self::Limit { .. } => vec![],
+            Self::Policy { .. } | Self::Limit { .. } => vec![],
             Self::Corpus(error) => error.details(),
             Self::Codec(error) => error.details(),
         }

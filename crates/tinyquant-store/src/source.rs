@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use tinyquant_codec::{Codebook, ErrorCode};
 
 /// A run of bytes of known length.
 #[derive(Debug)]
@@ -144,6 +145,17 @@ impl Source {
             offset,
             reason: reason.into(),
         }
+    }
+
+    /// Reads a codebook whose bytes begin at `offset`. Entries that no codebook has are a matter of the format here, and
+    /// not of an argument.
+    pub(crate) fn codebook(&self, offset: u64, bytes: &[u8]) -> Result<Codebook, Error> {
+        Codebook::from_bytes(bytes).map_err(|error| match error.code() {
+            ErrorCode::InvalidArg | ErrorCode::NonFinite => {
+                self.malformed("InvalidCodebook", offset, error.to_string())
+            }
+            _ => error.into(),
+        })
     }
 
     /// Fails unless the bytes have the checksum.

@@ -42,7 +42,7 @@ impl StoredFile {
             [b'T', b'Q', b'C', b'B', ..] => {
                 let len = source.len();
                 let codebook = source.read(0, len.min(CODEBOOK_LIMIT))?;
-                Ok(Self::Codebook(Codebook::from_bytes(&codebook)?, len))
+                Ok(Self::Codebook(source.codebook(0, &codebook)?, len))
             }
             // Anything else says what it is not as a corpus file, one whose first superblock is damaged included.
             _ => {
