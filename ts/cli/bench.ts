@@ -1,8 +1,17 @@
 import type { Command } from 'commander';
+import { allocate } from '../vectors.js';
 import { badData } from './failure.js';
 import { installation, table } from './info.js';
 import { BadRows, gather, openInput } from './input.js';
-import { type CodecOptions, codecOptions, count, example, type ReadOptions, readOptions } from './options.js';
+import {
+  type CodecOptions,
+  codecOptions,
+  count,
+  DEFAULT_TRAIN_ROWS,
+  example,
+  type ReadOptions,
+  readOptions,
+} from './options.js';
 import { train } from './pipeline.js';
 import { grouped } from './progress.js';
 import { action, session } from './session.js';
@@ -14,7 +23,7 @@ interface BenchOptions extends ReadOptions, CodecOptions {
 }
 
 /** Standard normal values, the same on every run. */
-export function normals(length: number): Float32Array {
+function normals(length: number): Float32Array {
   let state = 0x9e37_79b9;
   const uniform = (): number => {
     state ^= state << 13;
@@ -22,7 +31,7 @@ export function normals(length: number): Float32Array {
     state ^= state << 5;
     return ((state >>> 0) + 0.5) / 2 ** 32;
   };
-  const values = new Float32Array(length);
+  const values = allocate(length, 'the random vectors');
   for (let i = 0; i < length; i++) values[i] = Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
   return values;
 }
@@ -51,7 +60,7 @@ async function bench(path: string | undefined, o: BenchOptions): Promise<void> {
     const { rows: most, ...read } = o;
     const bad = new BadRows(o.skipBad === true);
     const input = await openInput(path, read, 'the input');
-    ({ vectors, rows, dimension } = await gather(input.open({ limit: Math.min(most, o.limit ?? most), bad }), most));
+    ({ vectors, rows, dimension } = await gather(input, { limit: Math.min(most, o.limit ?? most), bad }));
     bad.summarise();
     if (rows === 0) throw badData(`${input.name}: there are no vectors`, { path: input.name });
   }
@@ -62,7 +71,7 @@ async function bench(path: string | undefined, o: BenchOptions): Promise<void> {
     residualEnabled: o.residual ?? true,
   });
   const codebook = await train(
-    vectors.subarray(0, (o.trainRows ?? 10_000) * dimension),
+    vectors.subarray(0, (o.trainRows ?? DEFAULT_TRAIN_ROWS) * dimension),
     config,
     o,
     path ?? 'random vectors',
@@ -93,7 +102,7 @@ async function bench(path: string | undefined, o: BenchOptions): Promise<void> {
   });
 
   const { version, simd, threads } = await installation();
-  const bytesPerVector = batch.toBytes().length / rows;
+  const bytesPerVector = batch.at(0).toBytes().length;
   const result = {
     version,
     simd,

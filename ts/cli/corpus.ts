@@ -6,7 +6,7 @@ import { badData, usage } from './failure.js';
 import { gather, openInput, readSmall } from './input.js';
 import { count, example } from './options.js';
 import { targetOf } from './pipeline.js';
-import { checkQueries, openSearchable } from './search.js';
+import { checkQueries, csvField, openSearchable } from './search.js';
 import { action, session } from './session.js';
 import { type CodingOptions, kindOf } from './stored.js';
 import { jsonF64, type OwnFormat } from './tinyquant-format.js';
@@ -85,7 +85,7 @@ function registerDecompress(corpus: Command): void {
 async function readQuery(path: string, dimension: number): Promise<VectorBatch> {
   if (/\.npy$/i.test(path)) {
     const input = await openInput(path, {}, '--query');
-    const query = await gather(input.open());
+    const query = await gather(input);
     if (query.rows !== 1) {
       throw badData(`${path}: expected a single-vector npy (1 row), got ${query.rows} rows`, { path, got: query.rows });
     }
@@ -107,8 +107,7 @@ function asJson(results: readonly SearchResult[]): string {
 }
 
 function asCsv(results: readonly SearchResult[]): string {
-  const field = (id: string): string => (/[",\r\n]/.test(id) ? `"${id.replaceAll('"', '""')}"` : id);
-  const lines = results.map(({ vectorId, score }, i) => `${i + 1},${field(vectorId)},${score.toFixed(9)}`);
+  const lines = results.map(({ vectorId, score }, i) => `${i + 1},${csvField(vectorId)},${score.toFixed(9)}`);
   return ['rank,id,score', ...lines].join('\n');
 }
 

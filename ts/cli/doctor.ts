@@ -95,7 +95,9 @@ function settingChecks(): Check[] {
 
 function shellCheck(): Promise<Check> {
   return new Promise((done) => {
-    execFile('tinyquant', ['--version'], { timeout: 10_000 }, (error, stdout) => {
+    // On Windows the command is a script of the shell.
+    const shell = process.platform === 'win32';
+    execFile('tinyquant', ['--version'], { timeout: 10_000, shell }, (error, stdout) => {
       const ok = error === null;
       done({
         name: 'command on the PATH',

@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { isTinyQuantError, TinyQuantError } from '../errors.js';
 import { formatByExtension } from '../io/format.js';
 import type { BadRow, ReadVectorsOptions, VectorBatch, VectorFormat } from '../io.js';
+import { allocate } from '../vectors.js';
 import { usage, withPath } from './failure.js';
 import { type FormatName, given, type ReadOptions } from './options.js';
 import { session } from './session.js';
@@ -153,22 +153,13 @@ export async function openInput(
   if (format === undefined) {
     throw usage(`${path}: the extension names no format of vectors; name it with --format`, { path });
   }
-  if (!info.isFile()) {
-    // A named pipe gives its bytes once.
-    return {
-      name: path,
-      rereadable: false,
-      keepsIds,
-      rows: async () => undefined,
-      open: (choice = {}) =>
-        readVectors(createReadStream(path, { signal: session.signal }), options(choice.limit, choice.bad)),
-    };
-  }
+  // A named pipe gives its bytes once.
+  const rereadable = info.isFile();
   return {
     name: path,
-    rereadable: true,
+    rereadable,
     keepsIds,
-    rows: async () => capped(await countRows(path, format, o.dimension)),
+    rows: async () => (rereadable ? capped(await countRows(path, format, o.dimension)) : undefined),
     open: (choice = {}) => readVectors(path, options(choice.limit, choice.bad)),
   };
 }
@@ -179,7 +170,6 @@ export interface Gathered {
   readonly rows: number;
   /** 0 where there are no rows. */
   readonly dimension: number;
-  readonly ids?: readonly string[];
 }
 
 /** Puts batches together, up to a number of rows. */
@@ -202,36 +192,33 @@ export function join(batches: readonly VectorBatch[], most: number = Number.POSI
 /**
  * Reads rows into memory.
  *
- * @param expected how many there will be at most; where it is known nothing is copied twice
+ * @throws {TinyQuantError} ERR_TQ_LIMIT where they do not fit in one array
  */
-export async function gather(batches: AsyncIterable<VectorBatch>, expected?: number): Promise<Gathered> {
+export async function gather(
+  input: Input,
+  o: { readonly limit?: number; readonly bad?: BadRows } = {},
+): Promise<Gathered> {
+  // Where the number of rows shows beforehand nothing is copied twice.
+  const expected = Math.min((await input.rows()) ?? 0, o.limit ?? Number.POSITIVE_INFINITY);
   let vectors = new Float32Array(0);
-  const ids: string[] = [];
   let rows = 0;
   let dimension = 0;
-  for await (const batch of batches) {
+  for await (const batch of input.open(o)) {
     dimension = batch.dimension;
     const needed = (rows + batch.rows) * dimension;
     if (needed > vectors.length) {
-      // Memory that is never written to costs nothing, so the whole is asked for at once where its size is known.
-      const larger = new Float32Array(Math.max(needed, rows === 0 ? (expected ?? 0) * dimension : vectors.length * 2));
+      const larger = allocate(Math.max(needed, expected * dimension, vectors.length * 2), 'the vectors');
       larger.set(vectors.subarray(0, rows * dimension));
-      vectors = larger;
+      vectors = larger as Float32Array<ArrayBuffer>;
     }
     vectors.set(batch.vectors, rows * dimension);
-    // Rows before the first with an id keep their numbers.
-    if (batch.ids !== undefined) {
-      while (ids.length < rows) ids.push(String(ids.length));
-      for (const id of batch.ids) ids.push(id);
-    }
     rows += batch.rows;
   }
-  const used = vectors.subarray(0, rows * dimension);
-  return { vectors: used, rows, dimension, ...(ids.length === rows && rows > 0 ? { ids } : {}) };
+  return { vectors: vectors.subarray(0, rows * dimension), rows, dimension };
 }
 
 /**
- * Reads an input ahead by one batch while the last one is worked on.
+ * Works on batches one after another, and closes their source. A reader reads ahead on its own.
  *
  * @param body works on one batch; the next call waits for it
  */
@@ -239,38 +226,31 @@ export async function pump(
   batches: AsyncIterator<VectorBatch>,
   body: (batch: VectorBatch) => Promise<void>,
 ): Promise<void> {
-  let next = batches.next();
   try {
     for (;;) {
-      const { value, done } = await next;
+      const { value, done } = await batches.next();
       if (done === true) return;
-      next = batches.next();
-      // The failure is met by the next turn, or has been overtaken by another.
-      next.catch(() => {});
       await body(value);
       session.signal.throwIfAborted();
     }
   } finally {
-    await next.catch(() => {});
     await batches.return?.();
   }
 }
 
 /** Batches already read, then those still to come. */
-export async function* replay(
-  first: VectorBatch[],
-  rest: AsyncIterator<VectorBatch>,
-): AsyncGenerator<VectorBatch, void, void> {
-  try {
-    for (let batch = first.shift(); batch !== undefined; batch = first.shift()) yield batch;
-    for (;;) {
-      const { value, done } = await rest.next();
-      if (done === true) return;
-      yield value;
-    }
-  } finally {
-    await rest.return?.();
-  }
+export function replay(first: VectorBatch[], rest: AsyncIterator<VectorBatch>): AsyncIterator<VectorBatch> {
+  return {
+    next: async () => {
+      const value = first.shift();
+      return value === undefined ? rest.next() : { done: false, value };
+    },
+    // Not a generator: one that has not begun would not pass this on.
+    return: async () => {
+      await rest.return?.();
+      return { done: true, value: undefined };
+    },
+  };
 }
 
 /** Names file and row in an error about one of the rows of a batch. */

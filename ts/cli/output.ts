@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,6 +36,9 @@ export async function writeWhole(
 ): Promise<number> {
   const { openOutput } = await import('../io/output.js');
   const output = await openOutput(session.writes(path), force);
+  // Nobody may read from a pipe.
+  const stop = (): void => output.cancel(session.signal.reason);
+  session.signal.addEventListener('abort', stop, { once: true });
   try {
     for await (const chunk of chunks) {
       session.signal.throwIfAborted();
@@ -47,6 +49,8 @@ export async function writeWhole(
   } catch (error) {
     await output.discard(error);
     throw error;
+  } finally {
+    session.signal.removeEventListener('abort', stop);
   }
   return output.sizeBytes;
 }
@@ -70,16 +74,13 @@ export async function pipeOut(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8
  */
 export async function pipeFile<T>(extension: string, make: (path: string) => Promise<T>): Promise<T> {
   refuseTerminalOutput('the output');
-  session.takeStdout();
   const folder = await mkdtemp(join(tmpdir(), 'tinyquant-'));
   try {
     const path = session.writes(join(folder, `output${extension}`));
     const result = await make(path);
-    const stream = createReadStream(path, { signal: session.signal });
-    await once(stream, 'open');
-    await pipeOut(stream as AsyncIterable<Uint8Array>);
+    await pipeOut(createReadStream(path, { signal: session.signal }) as AsyncIterable<Uint8Array>);
     return result;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }

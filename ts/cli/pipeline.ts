@@ -168,7 +168,7 @@ async function prepare(input: Input, o: CompressOptions, bad: BadRows, train: bo
   const wanted = Math.min(o.trainRows ?? DEFAULT_TRAIN_ROWS, o.limit ?? Number.POSITIVE_INFINITY);
   if (train && input.rereadable) {
     // The rows come again: bad ones are reported then.
-    const sample = await gather(input.open({ limit: wanted, bad: bad.silent() }), wanted);
+    const sample = await gather(input, { limit: wanted, bad: bad.silent() });
     const batches = input.open({ bad })[Symbol.asyncIterator]();
     return { batches, dimension: sample.dimension, training: sample.vectors, trainRows: sample.rows };
   }

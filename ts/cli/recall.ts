@@ -26,7 +26,7 @@ async function recall(file: string, o: RecallOptions): Promise<void> {
   try {
     const { dimension } = searchable;
     const queryInput = await openQueries(o, dimension);
-    const queries = await gather(queryInput.open());
+    const queries = await gather(queryInput);
     if (queries.rows === 0) throw usage(`${queryInput.name}: there are no queries`);
     checkQueries(queries, queryInput.name, dimension);
 

@@ -24,13 +24,13 @@ async function report(path: string, o: ReportCommandOptions): Promise<void> {
   if (o.output !== '-') await claim(o.output, o.force === true);
   const { measureReport, renderReport } = await import('../report.js');
   const bad = new BadRows(o.skipBad === true);
-  const { vectors, rows, dimension } = await gather(input.open({ bad }), await input.rows());
+  const { vectors, rows, dimension } = await gather(input, { bad });
   if (rows === 0) throw badData(`${input.name}: there are no vectors to report on`, { path: input.name });
   bad.summarise();
   let queries: Float32Array | undefined;
   if (o.query !== undefined) {
     const queryInput = await openInput(o.query, { dimension }, '--query');
-    const read = await gather(queryInput.open());
+    const read = await gather(queryInput);
     checkQueries(read, queryInput.name, dimension);
     queries = read.vectors;
   }

@@ -51,14 +51,12 @@ export function checkQueries(batch: { readonly dimension: number }, name: string
   );
 }
 
-/** Answers queries batch by batch. */
-export type Searcher = (queries: VectorBatch, topK: number) => Promise<SearchResult[][]>;
-
 /** A file that can be searched. */
 export interface Searchable {
   readonly dimension: number;
   readonly length: number;
-  readonly search: Searcher;
+  /** Answers a batch of queries. */
+  search(queries: VectorBatch, topK: number): Promise<SearchResult[][]>;
   /** Id by position, in the order of the file. */
   ids(): Iterable<string>;
   close(): void;
@@ -97,7 +95,8 @@ function lines(results: readonly SearchResult[], query: number, csv: boolean): s
   });
 }
 
-function csvField(text: string): string {
+/** Text as a field of CSV, in quotes where it needs them. */
+export function csvField(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

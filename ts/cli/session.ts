@@ -45,6 +45,11 @@ function coloured(): boolean {
   return process.stderr.isTTY === true && TERM !== 'dumb';
 }
 
+/** What an error of standard output means. */
+function stdoutError(error: unknown): unknown {
+  return isSystemError(error) && error.code === 'EPIPE' ? new BrokenPipe() : ioError(error, 'standard output');
+}
+
 /** One invocation: what its command was told about output, and the ways to stop it. */
 export class Session {
   readonly #controller = new AbortController();
@@ -121,7 +126,7 @@ export class Session {
       });
     }
     process.stdout.on('error', (error: unknown) => {
-      this.abort(isSystemError(error) && error.code === 'EPIPE' ? new BrokenPipe() : ioError(error, 'standard output'));
+      this.abort(stdoutError(error));
     });
     // Nowhere is left to report to.
     process.stderr.on('error', () => {});
@@ -134,13 +139,14 @@ export class Session {
   /** Writes data to standard output; resolves when it has been taken. */
   async write(data: string | Uint8Array): Promise<void> {
     this.signal.throwIfAborted();
+    const { signal } = this;
+    let stop = (): void => {};
     await new Promise<void>((done, fail) => {
-      process.stdout.write(data, (error) => {
-        if (error === null || error === undefined) done();
-        else
-          fail(isSystemError(error) && error.code === 'EPIPE' ? new BrokenPipe() : ioError(error, 'standard output'));
-      });
-    });
+      // Who should read it may have stopped to.
+      stop = () => fail(signal.reason);
+      signal.addEventListener('abort', stop, { once: true });
+      process.stdout.write(data, (error) => (error == null ? done() : fail(stdoutError(error))));
+    }).finally(() => signal.removeEventListener('abort', stop));
   }
 
   /** Prints a line of text on standard output. */

@@ -68,7 +68,6 @@ export async function openTqcv(path: string, o: CodingOptions): Promise<OpenTqcv
   const reader = await Reader.open(session.reads(path), { mmap: false });
   try {
     const config = await configOf(reader, path, o);
-    // A file without records may carry the hash of nothing; there is nothing to misread in it.
     if (config.configHash !== reader.configHash) {
       throw new TinyQuantError(
         'ERR_TQ_CONFIG_MISMATCH',

@@ -37,7 +37,7 @@ export async function trainTo(path: string, o: TrainOptions): Promise<void> {
 
   const bad = new BadRows(o.skipBad === true);
   const wanted = Math.min(o.trainRows ?? DEFAULT_TRAIN_ROWS, o.limit ?? Number.POSITIVE_INFINITY);
-  const { vectors, rows, dimension } = await gather(input.open({ limit: wanted, bad }), wanted);
+  const { vectors, rows, dimension } = await gather(input, { limit: wanted, bad });
   refuseShape(input.name, rows, o);
   if (rows === 0) throw badData(`${input.name}: there are no vectors to train on`, { path: input.name });
   bad.summarise();

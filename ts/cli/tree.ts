@@ -34,7 +34,6 @@ export function flagsOf(option: Option): string[] {
 }
 
 /** Whether an option's argument is a file, by its placeholder. */
-export function takesFile(item: Option | Argument): boolean {
-  const text = 'flags' in item ? item.flags : item.name();
-  return /file|input|vectors|path|output/i.test(text.replace(/^.*--[\w-]+/, (flags) => ('flags' in item ? '' : flags)));
+export function takesFile(option: Option): boolean {
+  return /file|input|vectors|path|output/i.test(option.flags.replace(/^.*--[\w-]+/, ''));
 }

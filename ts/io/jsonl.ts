@@ -1,4 +1,5 @@
 import { type Metadata, toMetadataJson } from '../metadata.js';
+import { describe } from '../validate.js';
 import type { RowCollector, VectorBatch } from './batch.js';
 import { lines } from './csv.js';
 import type { Encoder } from './encoder.js';
@@ -11,12 +12,9 @@ const DEFAULT_FIELDS = ['vector', 'embedding', 'values'] as const;
 function numbersOf(value: unknown): ArrayLike<number> | string {
   if (Array.isArray(value)) {
     const column = value.findIndex((item) => typeof item !== 'number');
-    return column === -1
-      ? value
-      : `value ${column} of the vector is ${JSON.stringify(value[column])}, expected a number`;
+    return column === -1 ? value : `value ${column} of the vector is ${describe(value[column])}, expected a number`;
   }
-  if (typeof value !== 'string')
-    return `the vector is ${JSON.stringify(value)?.slice(0, 40)}, expected numbers or base64`;
+  if (typeof value !== 'string') return `the vector is ${describe(value)}, expected numbers or base64`;
   const bytes = Buffer.from(value, 'base64');
   if (bytes.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(value) || value.length % 4 !== 0) {
     return 'the vector is text, but not base64 of 32-bit floats';
@@ -70,7 +68,9 @@ export function readJsonl(
     hasIds ??= own(idField);
     const id = own(idField) ? idText(row[idField]) : undefined;
     if (id === undefined && (hasIds || own(idField))) {
-      return reject(`'${idField}' is ${JSON.stringify(row[idField]) ?? 'missing'}, expected text or an integer`);
+      return reject(
+        `'${idField}' is ${own(idField) ? describe(row[idField]) : 'missing'}, expected text or an integer`,
+      );
     }
     const metadata = row.metadata ?? undefined;
     if (metadata !== undefined && !isObject(metadata)) return reject("'metadata' is no object");

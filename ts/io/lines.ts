@@ -18,15 +18,21 @@ export async function* readLines(
 ): AsyncGenerator<VectorBatch> {
   const window = new Window(source);
   let line = 0;
+  const refuseLong = (length: number, number: number): void => {
+    if (length <= MAX_LINE_BYTES) return;
+    const text = `line ${number} is longer than ${MAX_LINE_BYTES} bytes`;
+    throw failure(source.origin, 'ERR_TQ_LIMIT', text, { row: into.row, line: number });
+  };
   const take = (bytes: Buffer): VectorBatch | undefined => {
     line++;
+    refuseLong(bytes.length, line);
     if (!isUtf8(bytes)) {
       into.reject('not UTF-8', { line });
       return undefined;
     }
-    const text = bytes.toString('utf8');
-    const content = (line === 1 && text.startsWith('\ufeff') ? text.slice(1) : text).trim();
-    if (content !== '') row(content, line);
+    // This takes a byte order mark, too.
+    const text = bytes.toString('utf8').trim();
+    if (text !== '') row(text, line);
     return into.full ? into.take() : undefined;
   };
   do {
@@ -40,10 +46,7 @@ export async function* readLines(
       if (into.done) return;
     }
     window.skip(at);
-    if (bytes.length - at > MAX_LINE_BYTES) {
-      const text = `line ${line + 1} is longer than ${MAX_LINE_BYTES} bytes`;
-      throw failure(source.origin, 'ERR_TQ_LIMIT', text, { row: into.row, line: line + 1 });
-    }
+    refuseLong(bytes.length - at, line + 1);
   } while (await window.more());
   const rest = window.bytes;
   const batch = take(Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength)) ?? into.take();

@@ -56,7 +56,8 @@ function appendBlock(block: Uint8Array, output: Output): void {
 }
 
 /**
- * Decompresses an LZ4 frame, the form that Arrow IPC holds. Its checksums are not compared.
+ * Decompresses an LZ4 frame, the form that Arrow IPC holds. Its checksums are not compared. The decoder of
+ * hyparquet-compressors takes single blocks of a known length; those of a frame refer to the blocks before them.
  *
  * @throws {Error} for damaged data
  */

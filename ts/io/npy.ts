@@ -86,8 +86,7 @@ export async function* readNpy(
   if (byColumns && !(source instanceof FileSource)) {
     throw invalidArg('source', 'a path for an array in Fortran order, whose columns lie apart', 'a stream');
   }
-  const isLonger = source instanceof FileSource && source.left > length;
-  if (isLonger) throw trailing(source);
+  if (source instanceof FileSource && source.left > length) throw trailing(source);
   yield* readMatrix(source, into, layout);
   if (!into.done && !byColumns && (await source.chunk()) !== undefined) throw trailing(source);
 }

@@ -1,17 +1,9 @@
 import { type ErrorCode, type ErrorDetails, TinyQuantError } from '../errors.js';
-import { invalidArg, text } from '../validate.js';
 
 /** Where bytes come from or go to, for messages and details. */
 export interface Origin {
   /** Absent for a stream. */
   readonly path?: string;
-}
-
-/** Checks a path. */
-export function pathText(value: unknown, argument: string): string {
-  const path = text(value, argument);
-  if (path === '' || path.includes('\0')) throw invalidArg(argument, 'a path', path);
-  return path;
 }
 
 /** A failure of the data, which names the file. */
@@ -30,7 +22,7 @@ export function failure(
 
 /** Turns what the file system threw into `ERR_TQ_IO`. */
 export function ioFailure(error: unknown, path: string): unknown {
-  if (error instanceof TinyQuantError) return error;
+  if (typeof error !== 'object' || error === null || error instanceof TinyQuantError) return error;
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (typeof code !== 'string' || syscall === undefined) return error;
   return failure({ path }, 'ERR_TQ_IO', `${syscall} failed with ${code}`, { errno: code, syscall }, { cause: error });

@@ -7,7 +7,7 @@ import { failure, io, ioFailure } from './origin.js';
 /** Where bytes can be sent one chunk after another: any `stream.Writable` of bytes. */
 export interface ByteWritable {
   write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean;
-  end(callback: () => void): unknown;
+  end(callback: (error?: Error | null) => void): unknown;
   destroy(error?: Error): unknown;
   on(event: 'error' | 'close', listener: (error?: Error) => void): unknown;
   removeListener(event: 'error' | 'close', listener: (error?: Error) => void): unknown;
@@ -176,9 +176,10 @@ export class StreamOutput implements Output {
   }
 
   async commit(): Promise<void> {
-    if (!this.#isStandard) await this.#wait((done) => this.#stream.end(() => done()));
-    this.#stream.removeListener('error', this.#onError);
+    if (!this.#isStandard) await this.#wait((done) => this.#stream.end(done));
     this.#stream.removeListener('close', this.#onClose);
+    // A stream of our own has no other listener, should closing it fail.
+    if (this.#path === undefined) this.#stream.removeListener('error', this.#onError);
   }
 
   discard(reason: unknown): Promise<void> {
@@ -201,5 +202,7 @@ export async function openOutput(path: string, overwrite: boolean): Promise<Outp
   if (present !== undefined) await io(path, () => access(target, constants.W_OK));
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
   const handle = await io(path, () => open(temporary, 'wx', present?.mode ?? 0o666));
+  // The process' mask has been applied; a file system without modes keeps its own.
+  if (present !== undefined) await handle.chmod(present.mode & 0o777).catch(() => {});
   return new FileOutput(path, target, temporary, handle, overwrite);
 }

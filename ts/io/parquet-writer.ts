@@ -30,7 +30,6 @@ export async function parquetEncoder(column: string, idColumn: string): Promise<
 
   const start = (hasIds: boolean): InstanceType<typeof ParquetWriter> => {
     const schema = [{ ...root, num_children: hasIds ? 2 : 1 }, ...(hasIds ? [names] : []), list, group, element];
-    // Vectors hardly compress, and their statistics tell nothing.
     return new ParquetWriter({ writer: bytes, schema, codec: COLUMN.codec, createdBy: 'tinyquant' });
   };
   let writer: InstanceType<typeof ParquetWriter> | undefined;

@@ -4,7 +4,7 @@ import type { ColumnDecoder, DataReader } from 'hyparquet/src/types.js';
 import { isTinyQuantError } from '../errors.js';
 import { native } from '../native.js';
 import { invalidArg } from '../validate.js';
-import type { RowCollector, VectorBatch } from './batch.js';
+import { MAX_DIMENSION, type RowCollector, type VectorBatch } from './batch.js';
 import { nameColumn, vectorColumn } from './column.js';
 import { idText } from './jsonl.js';
 import { failure } from './origin.js';
@@ -13,6 +13,7 @@ import { FileSource, type Source } from './source.js';
 /** Bounds what a damaged page header can ask for: pages that writers make have about 1 MiB. */
 const MAX_PAGE_BYTES = 256 << 20;
 const MAX_PAGE_VALUES = 64 << 20;
+const MAX_HEADER_BYTES = 16 << 20;
 
 /** Bytes of a column that are read at a time, unless a page is longer. */
 const READ_BYTES = 1 << 20;
@@ -144,12 +145,16 @@ function decodeValues(
     // A typed array ignores what a damaged run writes beyond its end.
     const indices = new Uint32Array(count);
     if (width > 0) parser.readRleBitPackedHybrid(reader, width, indices, reader.view.byteLength - reader.offset);
-    return Array.from(indices, (index): unknown => dictionary[index]);
+    if (!(dictionary instanceof Float32Array)) return Array.from(indices, (index): unknown => dictionary[index]);
+    const floats = new Float32Array(count);
+    for (let i = 0; i < count; i++) floats[i] = dictionary[indices[i] as number] ?? Number.NaN;
+    return floats;
   }
   if (encoding === 'PLAIN') {
     if (isF16(element)) {
-      const start = reader.view.byteOffset + reader.offset;
-      return native.widenF16(new Uint8Array(reader.view.buffer, start, 2 * count));
+      const { buffer, byteOffset, byteLength } = reader.view;
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength).subarray(reader.offset, reader.offset + 2 * count);
+      return native.widenF16(bytes);
     }
     values = parser.readPlain(reader, type, count, element.type_length);
   } else if (encoding === 'BYTE_STREAM_SPLIT') {
@@ -266,14 +271,15 @@ async function* readPages(
         body = reader.offset;
         break;
       } catch (error) {
-        if (bytes.length < end - position) continue;
+        if (bytes.length < Math.min(end - position, MAX_HEADER_BYTES)) continue;
         parse(source, what, () => {
           throw error;
         });
       }
     }
     const { compressed_page_size: length, uncompressed_page_size: size } = header;
-    const isSane = length >= 0 && size >= 0 && size <= MAX_PAGE_BYTES && body + length <= end - position;
+    const isSane =
+      length >= 0 && size >= 0 && Math.max(length, size) <= MAX_PAGE_BYTES && body + length <= end - position;
     if (!isSane) {
       const text = `${what} has a page of ${length} bytes for ${size} at ${position}, expected at most ${end - position} for ${MAX_PAGE_BYTES}`;
       throw failure(source.origin, 'ERR_TQ_FORMAT', text, { offset: position, got: length });
@@ -296,7 +302,11 @@ async function* readPages(
 }
 
 /** Rows of a column of lists. A page may end within a row. */
-async function* readRows(pages: AsyncIterable<Page>, { path, leaf, maxDefinition }: Column): AsyncGenerator<Row[]> {
+async function* readRows(
+  { origin }: Source,
+  pages: AsyncIterable<Page>,
+  { path, leaf, maxDefinition }: Column,
+): AsyncGenerator<Row[]> {
   const canBeNull = path[1]?.element.repetition_type === 'OPTIONAL';
   const canHoldNull = leaf.repetition_type === 'OPTIONAL';
   let isOpen = false;
@@ -324,6 +334,10 @@ async function* readRows(pages: AsyncIterable<Page>, { path, leaf, maxDefinition
       else if (canBeNull && level === 0) problem = 'the vector is null';
     }
     carried = Array.from(piece());
+    if (carried.length > MAX_DIMENSION) {
+      const text = `a vector of more than ${MAX_DIMENSION} values`;
+      throw failure(origin, 'ERR_TQ_LIMIT', text, { got: carried.length, expected: MAX_DIMENSION });
+    }
     yield rows;
   }
   if (isOpen) yield [{ values: carried, problem }];
@@ -367,7 +381,7 @@ export async function* readParquet(
     };
     const names = ids === undefined ? undefined : readFlat(pagesOf(ids), ids);
     const first = into.row;
-    for await (const rows of readRows(pagesOf(vectors), vectors)) {
+    for await (const rows of readRows(source, pagesOf(vectors), vectors)) {
       for (const { values, problem } of rows) {
         const name: unknown = names === undefined ? undefined : (await names.next()).value;
         const id = idText(name);

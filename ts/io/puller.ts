@@ -1,3 +1,5 @@
+import { invalidArg } from '../validate.js';
+
 /** Takes items from an iterable of the caller one at a time; a wait for the next one can be ended from outside. */
 export class Puller<T> {
   readonly #iterable: AsyncIterable<T> | Iterable<T>;
@@ -10,7 +12,11 @@ export class Puller<T> {
     this.#iterable = iterable;
   }
 
-  /** The next item; `undefined` after the last. */
+  /**
+   * The next item; `undefined` after the last.
+   *
+   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for an `undefined` among the items
+   */
   async next(): Promise<T | undefined> {
     if (this.#cancelled !== undefined) throw this.#cancelled.reason;
     if (this.#ended) return undefined;
@@ -31,6 +37,7 @@ export class Puller<T> {
       this.#ended = true;
       return undefined;
     }
+    if (result.value === undefined) throw invalidArg('an item of the source', 'anything but undefined', undefined);
     return result.value;
   }
 

@@ -1,5 +1,6 @@
 import { TinyQuantError } from '../errors.js';
 import { abortSignal, reasonOf, whenAborted } from '../job.js';
+import { type FilePath, filePath } from '../path.js';
 import { integer, invalidArg, options } from '../validate.js';
 import { readArrow } from './arrow.js';
 import { type BadRow, MAX_DIMENSION, RowCollector, type VectorBatch } from './batch.js';
@@ -8,7 +9,6 @@ import { columnOption, formatOf, type VectorFormat } from './format.js';
 import { readFvecs } from './fvecs.js';
 import { readJsonl } from './jsonl.js';
 import { readNpy } from './npy.js';
-import { pathText } from './origin.js';
 import { readParquet } from './parquet.js';
 import { readRaw } from './raw.js';
 import { openSource, type Source, StreamSource } from './source.js';
@@ -119,13 +119,17 @@ function readFormat(source: Source, o: Settings): AsyncGenerator<VectorBatch> {
   }
 }
 
+type Result = IteratorResult<VectorBatch, undefined>;
+
+const END: Result = Object.freeze({ done: true, value: undefined });
+
 /** Reads one batch ahead of the caller. */
 class Reading implements AsyncIterator<VectorBatch, undefined, undefined> {
   readonly #open: () => Source | Promise<Source>;
   readonly #settings: Settings;
   readonly #batches: AsyncGenerator<VectorBatch, undefined>;
-  #source: Source | undefined;
-  #ahead: Promise<IteratorResult<VectorBatch, undefined>> | undefined;
+  #cancel: ((reason: unknown) => void) | undefined;
+  #ahead: Promise<Result> | undefined;
 
   constructor(open: () => Source | Promise<Source>, settings: Settings) {
     this.#open = open;
@@ -133,45 +137,62 @@ class Reading implements AsyncIterator<VectorBatch, undefined, undefined> {
     this.#batches = this.#run();
   }
 
+  /** Opens the source; a wait for that, as for the writer of a pipe, can be ended. */
+  #opened(): Promise<Source> {
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      this.#cancel = (reason) => {
+        isLate = true;
+        reject(reason);
+      };
+      Promise.resolve(this.#open())
+        .then((source) => {
+          if (isLate) return source.close();
+          this.#cancel = (reason) => source.cancel(reason);
+          return resolve(source);
+        })
+        .catch(reject);
+    });
+  }
+
   async *#run(): AsyncGenerator<VectorBatch, undefined> {
     const { signal, limit } = this.#settings;
     if (signal?.aborted) throw reasonOf(signal);
-    const source = await this.#open();
-    this.#source = source;
-    const forget = signal && whenAborted(signal, () => source.cancel(reasonOf(signal)));
+    const forget = signal && whenAborted(signal, () => this.#cancel?.(reasonOf(signal)));
+    let source: Source | undefined;
     try {
+      source = await this.#opened();
       for await (const batch of limit === 0 ? [] : readFormat(source, this.#settings)) {
         if (signal?.aborted) throw reasonOf(signal);
         yield batch;
       }
     } finally {
       forget?.();
-      await source.close();
+      await source?.close();
     }
     return undefined;
   }
 
-  #pull(): Promise<IteratorResult<VectorBatch, undefined>> {
-    const result = this.#batches.next();
-    // It is the call that asks for this batch that fails, and there may be none.
-    result.catch(() => {});
+  next(): Promise<Result> {
+    const result = this.#ahead ?? this.#batches.next();
+    // After this one, whose failure is not that of a later call.
+    this.#ahead = result.then(
+      ({ done }) => (done === true ? END : this.#batches.next()),
+      () => END,
+    );
+    // It is the call that asks for the batch ahead that fails with it, and there may be none.
+    this.#ahead.catch(() => {});
     return result;
   }
 
-  async next(): Promise<IteratorResult<VectorBatch, undefined>> {
-    const pending = this.#ahead ?? this.#pull();
-    this.#ahead = undefined;
-    const result = await pending;
-    if (result.done !== true) this.#ahead = this.#pull();
-    return result;
-  }
-
-  async return(): Promise<IteratorResult<VectorBatch, undefined>> {
+  async return(): Promise<Result> {
+    const ahead = this.#ahead;
+    this.#ahead = Promise.resolve(END);
     // A stream may never give what the batch ahead waits for.
-    this.#source?.cancel(new Error('the reader was closed'));
-    await this.#ahead?.catch(() => {});
+    this.#cancel?.(new TinyQuantError('ERR_TQ_CLOSED', 'the reader was closed'));
+    await ahead?.catch(() => {});
     await this.#batches.return(undefined);
-    return { done: true, value: undefined };
+    return END;
   }
 }
 
@@ -180,7 +201,7 @@ class Reading implements AsyncIterator<VectorBatch, undefined, undefined> {
  * for. A column of Parquet is decoded page by page, Arrow IPC record batch by record batch, and an .npy in Fortran order
  * by a piece of each column, so that memory does not grow with the file. Parquet and Fortran order need a path.
  *
- * @param source path, or an iterable of `Uint8Array` such as `process.stdin`
+ * @param source path or `file:` URL, or an iterable of `Uint8Array` such as `process.stdin`
  * @returns batches; none for a file of no rows
  * @throws {TinyQuantError} at once: ERR_TQ_INVALID_ARG. While reading: ERR_TQ_IO with `errno` and `path`;
  *   ERR_TQ_TRUNCATED for data that ends too early; ERR_TQ_FORMAT; ERR_TQ_NON_FINITE with `path`, `row` and `column`;
@@ -192,13 +213,14 @@ class Reading implements AsyncIterator<VectorBatch, undefined, undefined> {
  *   await writer.write(vectors, ids === undefined ? {} : { ids });
  * }
  */
-export function readVectors(source: string | AsyncIterable<Uint8Array>, o?: ReadVectorsOptions): VectorReader {
+export function readVectors(source: FilePath | AsyncIterable<Uint8Array>, o?: ReadVectorsOptions): VectorReader {
   const given = options(o, 'options', OPTION_NAMES);
-  const isStream = typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
-  if (!isStream && typeof source !== 'string')
+  const stream = typeof source === 'object' && source !== null && Symbol.asyncIterator in source ? source : undefined;
+  if (stream === undefined && typeof source !== 'string' && !(source instanceof URL))
     throw invalidArg('source', 'a path or an async iterable of bytes', source);
-  const settings = settingsOf(given, isStream ? undefined : pathText(source, 'source'));
-  const open = isStream ? (): Source => new StreamSource(source) : (): Promise<Source> => openSource(source);
+  const path = stream === undefined ? filePath(source, 'source') : '';
+  const settings = settingsOf(given, stream === undefined ? path : undefined);
+  const open = (): Source | Promise<Source> => (stream === undefined ? openSource(path) : new StreamSource(stream));
   let isTaken = false;
   return {
     [Symbol.asyncIterator]() {

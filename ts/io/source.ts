@@ -57,13 +57,17 @@ export class FileSource implements Source {
   }
 
   async readInto(target: Uint8Array): Promise<number> {
+    const expected = Math.min(target.length, this.left);
     const filled = await this.readAt(target, this.#position);
     this.#position += filled;
-    return filled;
+    if (filled >= expected) return filled;
+    const text = `the file ends at ${this.#position} and had ${this.size} bytes when it was opened`;
+    throw failure(this.origin, 'ERR_TQ_TRUNCATED', text, { expected: this.size, got: this.#position });
   }
 
   async chunk(): Promise<Uint8Array | undefined> {
-    const target = new Uint8Array(Math.max(1, Math.min(CHUNK_BYTES, this.left)));
+    // More than is left: some files, such as those of /proc, have no size, and others grow.
+    const target = new Uint8Array(Math.max(4096, Math.min(CHUNK_BYTES, this.left)));
     const filled = await this.readInto(target);
     return filled === 0 ? undefined : target.subarray(0, filled);
   }
@@ -77,7 +81,7 @@ export class FileSource implements Source {
   }
 
   close(): Promise<void> {
-    return this.#handle.close();
+    return io(this.origin.path, () => this.#handle.close());
   }
 }
 

@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import type { TinyQuantError } from '../errors.js';
 import { abortSignal, reasonOf, whenAborted } from '../job.js';
 import { native } from '../native.js';
+import { type FilePath, filePath } from '../path.js';
 import { boolean, integer, invalidArg, oneOf, options, text } from '../validate.js';
 import { toRows } from '../vectors.js';
 import { arrowEncoder } from './arrow.js';
@@ -12,7 +13,7 @@ import { columnOption, formatOf, type VectorFormat } from './format.js';
 import { fvecsEncoder } from './fvecs.js';
 import { jsonlEncoder } from './jsonl.js';
 import { npyEncoder } from './npy.js';
-import { failure, type Origin, pathText } from './origin.js';
+import { failure, type Origin } from './origin.js';
 import { type ByteWritable, type Output, openOutput, StreamOutput } from './output.js';
 import { parquetEncoder } from './parquet-writer.js';
 import { Puller } from './puller.js';
@@ -142,24 +143,30 @@ class BatchCheck {
 
 /** Cuts and joins batches, so that a group of rows in a table has about {@link BATCH_BYTES}. */
 class Grouping {
-  #rest: VectorBatch | undefined;
+  #parts: VectorBatch[] = [];
+  #rows = 0;
 
   *add(batch: VectorBatch): Generator<VectorBatch> {
     const most = Math.max(1, Math.floor(BATCH_BYTES / (4 * batch.dimension)));
     let from = 0;
     while (from < batch.rows) {
-      const to = Math.min(batch.rows, from + most - (this.#rest?.rows ?? 0));
-      const joined = join(this.#rest, part(batch, from, to));
+      const to = Math.min(batch.rows, from + most - this.#rows);
+      this.#parts.push(part(batch, from, to));
+      this.#rows += to - from;
       from = to;
-      this.#rest = joined.rows < most ? joined : undefined;
-      if (this.#rest === undefined) yield joined;
+      if (this.#rows === most) yield* this.end();
     }
     // The caller may fill its arrays anew.
-    if (this.#rest !== undefined) this.#rest = { ...this.#rest, vectors: this.#rest.vectors.slice() };
+    const last = this.#parts.pop();
+    if (last !== undefined) this.#parts.push({ ...last, vectors: last.vectors.slice() });
   }
 
   *end(): Generator<VectorBatch> {
-    if (this.#rest !== undefined) yield this.#rest;
+    const parts = this.#parts;
+    const rows = this.#rows;
+    this.#parts = [];
+    this.#rows = 0;
+    if (rows > 0) yield join(parts, rows);
   }
 }
 
@@ -168,13 +175,17 @@ function part({ vectors, dimension, ids }: VectorBatch, from: number, to: number
   return { vectors: vectors.subarray(from * dimension, to * dimension), rows: to - from, dimension, ...names };
 }
 
-function join(first: VectorBatch | undefined, second: VectorBatch): VectorBatch {
-  if (first === undefined) return second;
-  const vectors = new Float32Array(first.vectors.length + second.vectors.length);
-  vectors.set(first.vectors);
-  vectors.set(second.vectors, first.vectors.length);
-  const names = second.ids === undefined ? {} : { ids: [...(first.ids ?? []), ...second.ids] };
-  return { vectors, rows: first.rows + second.rows, dimension: first.dimension, ...names };
+function join(parts: readonly VectorBatch[], rows: number): VectorBatch {
+  const [first] = parts as [VectorBatch];
+  if (parts.length === 1) return first;
+  const { dimension, ids } = first;
+  const vectors = new Float32Array(rows * dimension);
+  let at = 0;
+  for (const each of parts) {
+    vectors.set(each.vectors, at);
+    at += each.vectors.length;
+  }
+  return { vectors, rows, dimension, ...(ids === undefined ? {} : { ids: parts.flatMap((each) => each.ids ?? []) }) };
 }
 
 function isWritable(value: unknown): value is ByteWritable {
@@ -238,7 +249,7 @@ async function encode(
  * `process.stdout`; a failure destroys it, and an error of the stream itself, such as EPIPE, is what the promise
  * rejects with. `npy` needs a path; `fvecs`, `raw`, `npy` and `csv` keep no ids, and only `jsonl` keeps metadata.
  *
- * @param target path, or a `stream.Writable` of bytes
+ * @param target path or `file:` URL, or a `stream.Writable` of bytes
  * @param source batches of one dimension, such as those of {@link readVectors}
  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for options and batches that are wrong, ERR_TQ_NON_FINITE and
  *   ERR_TQ_DIM_MISMATCH for their rows, ERR_TQ_LIMIT for a value beyond f16, ERR_TQ_IO with `errno` and `path` for what
@@ -248,14 +259,15 @@ async function encode(
  * await writeVectors('vectors.npy', readVectors('vectors.parquet'), { dtype: 'f16' });
  */
 export async function writeVectors(
-  target: string | ByteWritable,
+  target: FilePath | ByteWritable,
   source: AsyncIterable<VectorBatch> | Iterable<VectorBatch>,
   o?: WriteVectorsOptions,
 ): Promise<WriteVectorsResult> {
   const given = options(o, 'options', OPTION_NAMES);
   const stream = isWritable(target) ? target : undefined;
-  if (stream === undefined && typeof target !== 'string') throw invalidArg('target', 'a path or a Writable', target);
-  const path = stream === undefined ? pathText(target, 'target') : undefined;
+  if (stream === undefined && typeof target !== 'string' && !(target instanceof URL))
+    throw invalidArg('target', 'a path or a Writable', target);
+  const path = stream === undefined ? filePath(target, 'target') : undefined;
   if (!isIterable(source)) throw invalidArg('source', 'an iterable of batches', source);
   const settings = settingsOf(given, path);
   const overwrite = given.overwrite === undefined ? false : boolean(given.overwrite, 'overwrite');

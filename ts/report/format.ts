@@ -80,7 +80,7 @@ export function rowName(row: ReportRow): string {
     : `${row.method}, ${row.bits}${/^\d$/.test(row.bits) ? ' bit' : ''}`;
 }
 
-/** The table as text: the titles, then one line of cells for each row, with the reason behind an unavailable one. */
+/** The table as text: the titles, and a line of cells for each row. */
 export function reportCells(results: readonly ReportRow[]): { readonly header: string[]; readonly rows: string[][] } {
   return {
     header: ['method', 'bits', ...COLUMNS.map(({ title }) => title)],

@@ -1,7 +1,7 @@
 //! Rows of IEEE binary16, little endian.
 
 use crate::Error;
-use tinyquant_kernels::{F16_OVERFLOW, f16_to_f32, f32_to_f16};
+use tinyquant_kernels::{F16_OVERFLOW, Kernels, f32_to_f16};
 
 /// Rounds finite values to f16 (nearest, ties to even), two bytes each. `row` is named in the error.
 ///
@@ -23,10 +23,8 @@ pub fn narrow_f16(values: &[f32], row: usize) -> Result<Vec<u8>, Error> {
 
 /// Widens f16 values exactly. A last odd byte is ignored.
 pub fn widen_f16(bytes: &[u8]) -> Vec<f32> {
-    bytes
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .map(|half| f16_to_f32(u16::from_le_bytes(*half)))
-        .collect()
+    let halves = bytes.as_chunks::<2>().0.as_flattened();
+    let mut values = vec![0.0; halves.len() / 2];
+    Kernels::active().widen_f16(halves, &mut values);
+    values
 }

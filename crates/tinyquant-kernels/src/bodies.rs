@@ -417,6 +417,17 @@ pub(crate) unsafe fn dequantize<V: Simd>(
     }
 }
 
+/// Widens little-endian f16 values.
+#[inline(always)]
+pub(crate) unsafe fn widen_f16<V: Simd>(halves: *const u8, len: usize, out: *mut f32) {
+    // SAFETY: as the module says; `len` is a multiple of the lanes.
+    unsafe {
+        for start in (0..len).step_by(V::S_LANES) {
+            V::s_store(out.add(start), V::s_load_f16(halves.add(2 * start)));
+        }
+    }
+}
+
 /// Packs indices least significant bits first: two or four to a byte.
 #[inline(always)]
 pub(crate) fn pack(bits: u8, indices: &[u8], out: &mut [u8]) {

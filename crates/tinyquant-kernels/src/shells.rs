@@ -20,6 +20,7 @@ pub struct Kernels {
     quantize: unsafe fn(&QuantTable, *const f32, usize, *mut u8),
     residual: unsafe fn(&QuantTable, *const f32, *const u8, usize, *mut u8) -> bool,
     dequantize: unsafe fn(&QuantTable, *const u8, Option<*const u8>, usize, *mut f32),
+    widen_f16: unsafe fn(*const u8, usize, *mut f32),
     pack: unsafe fn(u8, &[u8], &mut [u8]),
     unpack: unsafe fn(u8, &[u8], &mut [u8]),
     dot_blocks: unsafe fn(*const f32, usize, *const f32, usize, *mut f32),
@@ -54,6 +55,8 @@ macro_rules! level {
                     bodies::residual::<$simd>(table, values, indices, len, out);
                 fn dequantize(table: &QuantTable, indices: *const u8, residual: Option<*const u8>, len: usize, out: *mut f32) =
                     bodies::dequantize::<$simd>(table, indices, residual, len, out);
+                fn widen_f16(halves: *const u8, len: usize, out: *mut f32) =
+                    bodies::widen_f16::<$simd>(halves, len, out);
                 fn pack(bits: u8, indices: &[u8], out: &mut [u8]) = bodies::pack(bits, indices, out);
                 fn unpack(bits: u8, packed: &[u8], out: &mut [u8]) = bodies::unpack(bits, packed, out);
                 fn dot_blocks(query: *const f32, dimension: usize, blocks: *const f32, count: usize, out: *mut f32) =
@@ -72,6 +75,7 @@ macro_rules! level {
                 quantize,
                 residual,
                 dequantize,
+                widen_f16,
                 pack,
                 unpack,
                 dot_blocks,
@@ -356,6 +360,21 @@ impl Kernels {
         let residual = residual.map(<[u8]>::as_ptr);
         // SAFETY: the CPU has the level; the lengths and the indices were checked.
         unsafe { (self.dequantize)(table, indices.as_ptr(), residual, len, out.as_mut_ptr()) }
+    }
+
+    /// Widens little-endian f16 values exactly; a NaN stays one.
+    ///
+    /// # Panics
+    /// Unless there are two bytes for each value of `out`.
+    pub fn widen_f16(&self, halves: &[u8], out: &mut [f32]) {
+        assert_eq!(halves.len(), 2 * out.len(), "two bytes a value");
+        let whole = out.len() / PANEL * PANEL;
+        // SAFETY: the CPU has the level; `whole` is a multiple of the lanes within both.
+        unsafe { (self.widen_f16)(halves.as_ptr(), whole, out.as_mut_ptr()) }
+        let tail = halves[2 * whole..].as_chunks().0.iter();
+        for (value, half) in out[whole..].iter_mut().zip(tail) {
+            *value = crate::f16_to_f32(u16::from_le_bytes(*half));
+        }
     }
 
     /// Packs indices of `bits` bits (2, 4 or 8), least significant bits first.
