@@ -1,4 +1,5 @@
 // Written by `npm run build` from ts/.
+/// <reference lib="esnext.disposable" />
 //#region ts/handle.d.ts
 /**
 * Base of the classes that stand for native memory. It has no state of its own: subclasses keep the native object in a
@@ -727,7 +728,8 @@ declare class Corpus extends Handle {
   decompressEntries(): IterableIterator<[id: string, vector: Float32Array]>;
   /**
   * The entries in insertion order. Vectors inserted after the iteration began are not visited; removed ones may
-  * still be.
+  * still be. An entry has a native half, whose memory Node gives back between turns of the event loop: a loop over a
+  * very large corpus should await something now and then. {@link Corpus.decompressEntries} needs no such care.
   */
   entries(): IterableIterator<VectorEntry>;
   /**

@@ -100,6 +100,7 @@ describe('a bad row', () => {
     ['{"vector":null}', 'ERR_TQ_FORMAT'],
     ['{"vektor":[1,2]}', 'ERR_TQ_FORMAT'],
     ['{"vector":[1,2],"metadata":5}', 'ERR_TQ_FORMAT'],
+    [`{"vector":[1,2],"metadata":${'{"a":'.repeat(101)}1${'}'.repeat(101)}}`, 'ERR_TQ_FORMAT'],
     ['{"vector":[1,2],"id":1.5}', 'ERR_TQ_FORMAT'],
     ['{"vector":[1,2],"id":9007199254740993}', 'ERR_TQ_FORMAT'],
     ['{"vector":[1,2],"id":"\\ud800"}', 'ERR_TQ_FORMAT'],

@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readVectors, type VectorBatch, writeVectors } from '../dist/io.js';
 import { runNode } from './helpers/child.js';
@@ -49,6 +50,26 @@ describe('a reader', () => {
       expect(given).toBe(Math.min(100, taken + 4));
     }
     expect(taken).toBe(100);
+  });
+
+  it('answers calls that overlap in their order, and none after it is closed', async () => {
+    const path = folder.file('overlap.f32', encode([0, 1, 2, 3, 4, 5, 6], 'f4'));
+    const reading = readVectors(path, { dimension: 1, batchRows: 1 })[Symbol.asyncIterator]();
+    const taken: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const results = await Promise.all([reading.next(), reading.next()]);
+      for (const { value } of results) taken.push(...(value?.vectors ?? []));
+    }
+    expect(taken).toEqual([0, 1, 2, 3]);
+    await reading.return?.();
+    expect(await reading.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('takes a path as a file: URL', async () => {
+    const path = folder.file('of a url.f32');
+    await writeVectors(pathToFileURL(path), [batchOf(2)]);
+    expect((await collect(readVectors(pathToFileURL(path), { dimension: WIDTH }))).batches).toEqual([2]);
+    await rejection(async () => readVectors(new URL('https://example.org/a.npy')), 'ERR_TQ_INVALID_ARG');
   });
 
   it('opens nothing before the first batch is asked for', async () => {
@@ -169,6 +190,18 @@ describe('a reader', () => {
     createWriteStream(path).end();
     expect((await unread).batches).toEqual([]);
     // The writing end is open in this process, too, for a moment.
+    await expect.poll(() => openFiles(folder.path)).toEqual([]);
+  });
+
+  it.runIf(linux)('stops waiting for the other end of a pipe on abort', async () => {
+    const path = folder.file('lonely.jsonl');
+    execFileSync('mkfifo', [path]);
+    const controller = new AbortController();
+    const pending = read(path, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 20);
+    expect(await reasonOf(pending)).toBe(controller.signal.reason);
+    // Lets the thread go that still opens it.
+    createWriteStream(path).end();
     await expect.poll(() => openFiles(folder.path)).toEqual([]);
   });
 
@@ -294,14 +327,28 @@ describe('a writer', () => {
     expect(names().filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
+  it('refuses an undefined batch instead of ending there', async () => {
+    const path = folder.file('target-undefined.f32');
+    await rejection(() => writeVectors(path, [batchOf(1), undefined as never, batchOf(1)]), 'ERR_TQ_INVALID_ARG');
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('joins single rows into a group of a table in time that grows with their number', async () => {
+    const row = { vectors: new Float32Array(64), rows: 1, dimension: 64 };
+    const started = performance.now();
+    const { rows } = await writeVectors(folder.file('single.parquet'), new Array<VectorBatch>(16_384).fill(row));
+    expect(rows).toBe(16_384);
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
   it('keeps a link and the permissions of what it replaces', async () => {
     const path = folder.file('target-linked.f32', 'old');
     const link = folder.file('target-link.f32');
-    chmodSync(path, 0o640);
+    chmodSync(path, 0o662);
     symlinkSync(path, link);
     await writeVectors(link, [batchOf(1)], { overwrite: true });
     expect(lstatSync(link).isSymbolicLink()).toBe(true);
-    expect(statSync(path)).toMatchObject({ size: ROW_BYTES, mode: 0o100640 });
+    expect(statSync(path)).toMatchObject({ size: ROW_BYTES, mode: 0o100662 });
   });
 
   it('says what the system refused', async () => {
@@ -352,6 +399,9 @@ describe('a writer', () => {
     sink.resume();
     await rejection(() => writeVectors(sink, [{} as never], { format: 'csv' }), 'ERR_TQ_INVALID_ARG');
     expect(sink.destroyed).toBe(true);
+
+    const last = new Writable({ write: (_chunk, _encoding, done) => done(), final: (done) => done(reason) });
+    expect(await reasonOf(writeVectors(last, [batchOf(1)], { format: 'csv' }))).toBe(reason);
 
     const closing = new Writable({ write: () => closing.destroy() });
     expect(await reasonOf(writeVectors(closing, [batchOf(1)], { format: 'csv' }))).toBeInstanceOf(Error);

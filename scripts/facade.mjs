@@ -107,7 +107,8 @@ async function build() {
   return {
     'index.js': "module.exports = require('./dist/index.js');\n",
     'index.mjs': `${MARK}export ${list(face.values)} from './index.js';\n`,
-    'index.d.ts': MARK + rolledUp,
+    // Symbol.dispose is not in the libraries of every target.
+    'index.d.ts': `${MARK}/// <reference lib="esnext.disposable" />\n${rolledUp}`,
     'index.d.mts': `${MARK}export * from './index.js';\n`,
   };
 }

@@ -358,7 +358,8 @@ export class Corpus extends Handle {
 
   /**
    * The entries in insertion order. Vectors inserted after the iteration began are not visited; removed ones may
-   * still be.
+   * still be. An entry has a native half, whose memory Node gives back between turns of the event loop: a loop over a
+   * very large corpus should await something now and then. {@link Corpus.decompressEntries} needs no such care.
    */
   *entries(): IterableIterator<VectorEntry> {
     const { handle } = Corpus.#self(this);

@@ -40,6 +40,12 @@ function snapshot(value: unknown, path: string, parents: readonly object[]): unk
   return copy;
 }
 
+/** Whether a JSON value is nested more deeply than metadata may be. */
+export function isTooDeep(value: unknown, levels: number = MAX_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => isTooDeep(item, levels - 1));
+}
+
 /**
  * JSON text of metadata, or `null` for none. The value is copied first, so that getters run once and what was checked
  * is what is kept.

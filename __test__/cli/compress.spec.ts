@@ -268,6 +268,17 @@ describe('ingest', () => {
     const second = await json(['ingest', path('second.jsonl'), '--to', file, '--append']);
     expect(second).toMatchObject({ rows: 100, totalRows: 400, codebook: 'stored', bitWidth: 4, seed: '42' });
     const before = readFileSync(file);
+    // Rows of another dimension whose values would fill rows of this one.
+    for (const other of [DIM / 2, 2 * DIM]) {
+      writeFileSync(path('other.npy'), npy(normals(4 * other, 9), other));
+      for (const more of [[], ['--skip-bad']]) {
+        const refused = await failure(['ingest', path('other.npy'), '--to', file, '--append', ...more]);
+        expect(refused).toMatchObject({ exit: 3, code: 'ERR_TQ_DIM_MISMATCH' });
+      }
+    }
+    expect(await failure(['ingest', path('v.npy'), '--to', file, '--append', '--dimension', '5'])).toMatchObject({
+      exit: 2,
+    });
     const clash = await failure(['ingest', path('second.jsonl'), '--to', file, '--append']);
     expect(clash).toMatchObject({ exit: 3, code: 'ERR_TQ_ID_EXISTS', details: { row: 0, path: path('second.jsonl') } });
     expect(clash.message).toContain('b0');

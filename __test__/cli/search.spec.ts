@@ -105,6 +105,11 @@ describe('search', () => {
 });
 
 describe('recall', () => {
+  it('refuses originals that cannot be those of the file', async () => {
+    const args = ['recall', path('v.tq'), '--truth', path('q.npy'), '--query', path('q.npy')];
+    expect(await failure(args)).toMatchObject({ exit: 3, code: 'ERR_TQ_FORMAT' });
+  });
+
   it('is the share of the true nearest that the file returns', async () => {
     const args = ['--truth', path('v.npy'), '--query', path('q.npy')];
     const exact = await json(['recall', path('v.tq'), ...args]);

@@ -88,6 +88,22 @@ describe.runIf(posix)('a signal', () => {
     await ok(['verify', target]);
   });
 
+  it('may come twice, to the process and to its group', async () => {
+    const where = path('twice');
+    mkdirSync(where);
+    const { code } = await cli(['convert', '-', '--format', 'npy', '-o', `${where}/x.fvecs`], {
+      stdin: endless(),
+      hold: true,
+      started: async (child) => {
+        await sleep(2000);
+        child.kill('SIGINT');
+        child.kill('SIGTERM');
+      },
+    });
+    expect(code).toBe(130);
+    expect(readdirSync(where)).toEqual([]);
+  });
+
   it('is reported as JSON in --json mode', async () => {
     const where = path('json');
     mkdirSync(where);

@@ -22,7 +22,9 @@ export interface BadRowJson {
 
 /** The rows of one input that were left out. */
 export class BadRows {
-  readonly rows: BadRowJson[] = [];
+  /** Those to be listed: all in `--json` mode, else none, since there may be millions. */
+  readonly listed: BadRowJson[] = [];
+  readonly #rows: number[] = [];
   readonly #skip: boolean;
   readonly #quiet: boolean;
 
@@ -44,16 +46,22 @@ export class BadRows {
   get listener(): ((bad: BadRow) => void) | undefined {
     if (!this.#skip) return undefined;
     return ({ row, error }) => {
-      this.rows.push({ row, code: error.code, message: error.message });
-      if (!this.#quiet && this.rows.length <= SHOWN_BAD_ROWS) session.warn(`left out ${error.message}`);
+      this.#rows.push(row);
+      if (session.json) this.listed.push({ row, code: error.code, message: error.message });
+      if (!this.#quiet && this.count <= SHOWN_BAD_ROWS) session.warn(`left out ${error.message}`);
     };
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#rows.length;
   }
 
   /** Number in the file of the k-th row that was kept. */
   rowOf(kept: number): number {
     let row = kept;
-    for (const bad of this.rows) {
-      if (bad.row > row) break;
+    for (const bad of this.#rows) {
+      if (bad > row) break;
       row++;
     }
     return row;
@@ -61,8 +69,16 @@ export class BadRows {
 
   /** Says how many there were, if more than have been shown. */
   summarise(): void {
-    if (this.rows.length > SHOWN_BAD_ROWS) session.warn(`${this.rows.length} rows were left out in all`);
+    if (this.count > SHOWN_BAD_ROWS) session.warn(`${this.count} rows were left out in all`);
   }
+}
+
+/** How an input is read this time. */
+export interface OpenChoice {
+  readonly limit?: number;
+  readonly bad?: BadRows;
+  /** What the rows must have, where the user has not said it. */
+  readonly dimension?: number;
 }
 
 /** An input of vectors that is opened once or, where it is a file, as often as needed. */
@@ -75,7 +91,7 @@ export interface Input {
   readonly keepsIds: boolean;
   /** Rows in all where that shows without reading them. */
   rows(): Promise<number | undefined>;
-  open(o?: { readonly limit?: number; readonly bad?: BadRows }): AsyncIterable<VectorBatch>;
+  open(o?: OpenChoice): AsyncIterable<VectorBatch>;
 }
 
 /** The library's name of a format. */
@@ -117,10 +133,10 @@ export async function openInput(
 ): Promise<Input> {
   const { readVectors } = await import('../io.js');
   const format = formatName(o.format) ?? (path === '-' ? undefined : formatByExtension(path));
-  const options = (limit: number | undefined, bad: BadRows | undefined): ReadVectorsOptions => ({
+  const options = ({ limit, bad, dimension }: OpenChoice): ReadVectorsOptions => ({
     ...given<ReadVectorsOptions>({
       format,
-      dimension: o.dimension,
+      dimension: o.dimension ?? dimension,
       // Elsewhere the number of rows shows at the end.
       rows: format === 'npy' || format === 'raw' ? o.rows : undefined,
       column: o.column,
@@ -143,7 +159,7 @@ export async function openInput(
       rereadable: false,
       keepsIds,
       rows: async () => undefined,
-      open: (choice = {}) => readVectors(session.stdin(), options(choice.limit, choice.bad)),
+      open: (choice = {}) => readVectors(session.stdin(), options(choice)),
     };
   }
   session.reads(path);
@@ -160,7 +176,7 @@ export async function openInput(
     rereadable,
     keepsIds,
     rows: async () => (rereadable ? capped(await countRows(path, format, o.dimension)) : undefined),
-    open: (choice = {}) => readVectors(path, options(choice.limit, choice.bad)),
+    open: (choice = {}) => readVectors(path, options(choice)),
   };
 }
 
@@ -200,7 +216,7 @@ export async function gather(
 ): Promise<Gathered> {
   // Where the number of rows shows beforehand nothing is copied twice.
   const expected = Math.min((await input.rows()) ?? 0, o.limit ?? Number.POSITIVE_INFINITY);
-  let vectors = new Float32Array(0);
+  let vectors: Float32Array = new Float32Array(0);
   let rows = 0;
   let dimension = 0;
   for await (const batch of input.open(o)) {
@@ -209,7 +225,7 @@ export async function gather(
     if (needed > vectors.length) {
       const larger = allocate(Math.max(needed, expected * dimension, vectors.length * 2), 'the vectors');
       larger.set(vectors.subarray(0, rows * dimension));
-      vectors = larger as Float32Array<ArrayBuffer>;
+      vectors = larger;
     }
     vectors.set(batch.vectors, rows * dimension);
     rows += batch.rows;
@@ -259,7 +275,9 @@ export function locate(error: unknown, input: string, base: number, bad: BadRows
   const { details, code } = error;
   if (typeof details?.row !== 'number' || details.path !== undefined) return error;
   const row = bad.rowOf(base + details.row);
-  return new TinyQuantError(code, `${input}: row ${row}: ${error.message}`, {
+  // The message may count the row from the start of its batch.
+  const text = error.message.replace(/^row \d+: /, '');
+  return new TinyQuantError(code, `${input}: row ${row}: ${text}`, {
     cause: error,
     details: { ...details, path: input, row },
   });

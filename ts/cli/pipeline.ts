@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import { TinyQuantError } from '../errors.js';
 import type { BitWidth, Codebook, CodecConfig, CompressionPolicyKind, CorpusWriter, TqcvWriter } from '../index.js';
 import type { VectorBatch } from '../io.js';
+import { Serial } from '../serial.js';
 import { readCodebook, readConfig } from './codebook-file.js';
 import { badData, usage } from './failure.js';
 import { type BadRowJson, BadRows, gather, type Input, join, locate, openInput, pump, replay } from './input.js';
@@ -245,21 +246,23 @@ function corpusSink(writer: CorpusWriter, o: CompressOptions): Sink {
 async function tqcvSink(writer: TqcvWriter, { config, codebook }: Coding): Promise<Sink> {
   const { Codec } = await import('../index.js');
   const codec = new Codec();
+  const order = new Serial();
   let warned = false;
   return {
     config,
     policy: 'compress',
-    write: async (batch, ids) => {
-      if (!warned && (ids !== undefined || batch.metadata !== undefined)) {
-        warned = true;
-        session.warn('a .tqcv file has no place for ids and metadata: they are left out, rows keep their order');
-      }
-      const compressed = await codec.compressBatch(movable(batch.vectors), config, codebook, {
-        transfer: true,
-        signal: session.signal,
-      });
-      await writer.write(compressed);
-    },
+    write: (batch, ids) =>
+      order.run(async () => {
+        if (!warned && (ids !== undefined || batch.metadata !== undefined)) {
+          warned = true;
+          session.warn('a .tqcv file has no place for ids and metadata: they are left out, rows keep their order');
+        }
+        const compressed = await codec.compressBatch(movable(batch.vectors), config, codebook, {
+          transfer: true,
+          signal: session.signal,
+        });
+        await writer.write(compressed);
+      }),
     finish: async () => {
       const { length, sizeBytes } = await writer.finish();
       return { totalRows: length, sizeBytes };
@@ -291,6 +294,7 @@ async function sinkFor(target: Target, path: string, coding: Coding, o: Compress
 function refuseContradictions(writer: CorpusWriter, o: CompressOptions): void {
   const { codecConfig, compressionPolicy } = writer;
   const stored: [string, unknown, unknown][] = [
+    ['--dimension', o.dimension, codecConfig.dimension],
     ['--bits', o.bits, codecConfig.bitWidth],
     ['--seed', o.seed, codecConfig.seed],
     ['--residual', o.residual, codecConfig.residualEnabled],
@@ -326,23 +330,33 @@ async function fill(
   const bar = await session.progress('compress', await input.rows());
   let rows = 0;
   let withoutIds = o.append === true && !input.keepsIds;
+  // A second batch waits while the first is worked on, so that the threads need not wait for the next one to be read.
+  let last: Promise<void> = Promise.resolve();
   try {
     await pump(batches, async (batch) => {
       // Once rows have come without ids, those that follow a bad row are numbers, which an appended file counts itself.
       withoutIds ||= batch.ids === undefined;
       const ids = o.append === true && withoutIds ? undefined : batch.ids;
-      try {
-        await sink.write(batch, ids);
-      } catch (error) {
-        throw locate(error, input.name, rows, bad);
-      }
+      const base = rows;
       rows += batch.rows;
-      bar.update(rows);
+      const written = sink.write(batch, ids).then(
+        () => bar.update(base + batch.rows),
+        (error: unknown) => {
+          throw locate(error, input.name, base, bad);
+        },
+      );
+      // Met by the next turn, or at the end.
+      written.catch(() => {});
+      const before = last;
+      last = written;
+      await before;
     });
+    await last;
   } finally {
+    await last.catch(() => {});
     bar.stop();
   }
-  refuseShape(input.name, rows + bad.rows.length, o);
+  refuseShape(input.name, rows + bad.count, o);
   return rows;
 }
 
@@ -385,7 +399,7 @@ async function compressFile(input: Input, path: string, target: Target, o: Compr
     origin = 'stored';
     try {
       refuseContradictions(writer, o);
-      batches = input.open({ bad })[Symbol.asyncIterator]();
+      batches = input.open({ bad, dimension: writer.codecConfig.dimension })[Symbol.asyncIterator]();
     } catch (error) {
       await writer.abort();
       throw error;
@@ -425,8 +439,8 @@ async function compressFile(input: Input, path: string, target: Target, o: Compr
     format: target,
     rows,
     ...totals,
-    skipped: bad.rows.length,
-    badRows: bad.rows,
+    skipped: bad.count,
+    badRows: bad.listed,
     dimension: config.dimension,
     bitWidth: config.bitWidth,
     seed: config.seed,
@@ -450,6 +464,9 @@ export async function compressTo(path: string, o: CompressOptions): Promise<Comp
   if (target === 'tqcv' && policy !== 'compress') {
     throw usage(`a .tqcv file holds compressed vectors only: --policy ${policy} needs a .tq file`, { policy });
   }
+  const needless = o.trainRows !== undefined ? '--train-rows' : o.method !== undefined ? '--method' : undefined;
+  if (o.codebook !== undefined && needless !== undefined)
+    throw usage(`${needless} is about training: with --codebook nothing is trained`, { option: needless });
   const input = await openInput(path, o, 'the input');
   if (o.output === '-') {
     const dry = o.dryRun === true;
@@ -469,9 +486,10 @@ export function summary(result: CompressResult): string {
     result.policy === 'compress' ? `${result.bitWidth} bits${result.residual ? ' + residual' : ''}` : result.policy;
   const left = skipped > 0 ? `, ${grouped(skipped)} left out` : '';
   const all = totalRows === rows ? '' : `, ${grouped(totalRows)} in all`;
+  const hint = result.residual && result.policy === 'compress' ? ', mostly residuals: see --no-residual' : '';
   const head = result.dryRun ? `${output}: would hold` : `${output}:`;
   return (
-    `${head} ${grouped(rows)} x ${dimension}${all}, ${what}, ${grouped(sizeBytes)} bytes (${ratio.toFixed(1)} times smaller)` +
+    `${head} ${grouped(rows)} x ${dimension}${all}, ${what}, ${grouped(sizeBytes)} bytes (${ratio.toFixed(1)} times smaller${hint})` +
     `${left}, ${seconds.toFixed(1)} s, ${grouped(rowsPerSecond)} rows/s`
   );
 }

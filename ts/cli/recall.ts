@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { VectorBatch } from '../io.js';
 import { exactTop } from './exact.js';
-import { usage } from './failure.js';
+import { badData, usage } from './failure.js';
 import { BadRows, formatName, gather, openInput } from './input.js';
 import { example, FORMATS, type FormatName } from './options.js';
 import { grouped } from './progress.js';
@@ -53,8 +53,15 @@ async function recall(file: string, o: RecallOptions): Promise<void> {
     };
     const exact = await exactTop(originals(), queries.vectors, dimension, o.topK, bar.update).finally(() => bar.stop());
 
+    if (!named && rows !== searchable.length) {
+      throw badData(`${truth.name}: ${rows} originals without ids do not go with ${searchable.length} vectors`, {
+        path: truth.name,
+        expected: searchable.length,
+        got: rows,
+      });
+    }
     // Originals without ids are the file's vectors in its order.
-    const names = !named && rows === searchable.length ? [...searchable.ids()] : undefined;
+    const names = named ? undefined : [...searchable.ids()];
     let found = 0;
     let wanted = 0;
     for (let from = 0; from < queries.rows; from += QUERIES_PER_BATCH) {

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { isTinyQuantError } from '../errors.js';
 import {
@@ -49,6 +50,9 @@ function coloured(): boolean {
 function stdoutError(error: unknown): unknown {
   return isSystemError(error) && error.code === 'EPIPE' ? new BrokenPipe() : ioError(error, 'standard output');
 }
+
+/** A signal that follows another within this time is its echo: some programs send it to a process and to its group. */
+const PATIENCE_MS = 1000;
 
 /** One invocation: what its command was told about output, and the ways to stop it. */
 export class Session {
@@ -118,11 +122,17 @@ export class Session {
 
   /** Listens for signals and for a closed pipe. */
   listen(): void {
+    let abortedAt = 0;
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(name, () => {
-        // The second time the user insists: nothing is waited for.
-        if (this.signal.aborted) process.exit(exitCodeOf(new Interrupted(name), this.#paths()));
-        this.abort(new Interrupted(name));
+        if (!this.signal.aborted) {
+          abortedAt = performance.now();
+          this.abort(new Interrupted(name));
+        } else if (performance.now() - abortedAt > PATIENCE_MS) {
+          // The user insists: nothing is waited for.
+          this.#removePartial();
+          this.quit(exitCodeOf(new Interrupted(name), this.#paths()));
+        }
       });
     }
     process.stdout.on('error', (error: unknown) => {
@@ -130,6 +140,32 @@ export class Session {
     });
     // Nowhere is left to report to.
     process.stderr.on('error', () => {});
+  }
+
+  /** Removes what has been written of the outputs, under the names that writers give to what is not complete. */
+  #removePartial(): void {
+    for (const output of this.#outputs) {
+      const [folder, start] = [dirname(output), `.${basename(output)}.`];
+      try {
+        for (const name of readdirSync(folder)) {
+          if (name.startsWith(start) && /\.(partial|tmp)$/.test(name)) rmSync(join(folder, name), { force: true });
+        }
+      } catch {
+        // Nothing more can be done in a folder that is not there or may not be read.
+      }
+    }
+  }
+
+  /** Ends the process, whatever is still under way. */
+  quit(code: number): never {
+    const reason: unknown = this.signal.reason;
+    const isPipe = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+    if (reason instanceof Interrupted && [...this.#inputs, ...this.#outputs].some(isPipe)) {
+      // A thread that waits for the other end of a pipe keeps process.exit() waiting, but not the signal itself.
+      process.removeAllListeners(reason.signal);
+      process.kill(process.pid, reason.signal);
+    }
+    process.exit(code);
   }
 
   #paths(): { inputs: ReadonlySet<string>; outputs: ReadonlySet<string> } {

@@ -1,8 +1,8 @@
 import type { Data, DataType, Field, RecordBatch, RecordBatchReader, Schema } from 'apache-arrow';
 import type { Command } from 'commander';
-import { isTinyQuantError, TinyQuantError } from '../errors.js';
+import { TinyQuantError } from '../errors.js';
 import { readCodebook, readConfig } from './codebook-file.js';
-import { badData, messageOf, usage } from './failure.js';
+import { badData, usage } from './failure.js';
 import { STDIN } from './input.js';
 import { count, example } from './options.js';
 import { grouped } from './progress.js';
@@ -42,15 +42,18 @@ function refuseNulls(data: Data, column: string, base: number): void {
 async function floatsOf(arrow: Arrow, { field, data }: Column, base: number, dimension: number): Promise<Float32Array> {
   const { DataType: is, Precision } = arrow;
   const { type } = field;
-  if (!(is.isList(type) || is.isFixedSizeList(type)) || !is.isFloat(type.children[0]?.type)) {
+  const isList = is.isList(type) || is.isLargeList(type) || is.isFixedSizeList(type);
+  if (!isList || !is.isFloat(type.children[0]?.type)) {
     throw refuse(`column ${field.name} is ${String(type)}, expected lists of floats`, { column: field.name });
   }
   refuseNulls(data, field.name, base);
   const child = data.children[0] as Data | undefined;
-  const offsets = data.valueOffsets as Int32Array | undefined;
-  const first = is.isFixedSizeList(type) ? 0 : (offsets?.[0] ?? 0);
+  const offsets = data.valueOffsets as Int32Array | BigInt64Array | undefined;
+  const first = is.isFixedSizeList(type) ? 0 : Number(offsets?.[0] ?? 0);
   for (let row = 0; row < data.length; row++) {
-    const length = is.isFixedSizeList(type) ? type.listSize : (offsets?.[row + 1] ?? 0) - (offsets?.[row] ?? 0);
+    const length = is.isFixedSizeList(type)
+      ? type.listSize
+      : Number(offsets?.[row + 1] ?? 0) - Number(offsets?.[row] ?? 0);
     if (length === dimension) continue;
     throw new TinyQuantError(
       'ERR_TQ_DIM_MISMATCH',
@@ -110,12 +113,12 @@ function bytesOf({ DataType: is }: Arrow, { field, data }: Column, base: number,
     }
     return values.subarray(0, data.length * size);
   }
-  if (!is.isBinary(type)) {
+  if (!is.isBinary(type) && !is.isLargeBinary(type)) {
     throw refuse(`column ${field.name} is ${String(type)}, expected binary values`, { column: field.name });
   }
-  const offsets = data.valueOffsets as Int32Array;
+  const offsets = data.valueOffsets as Int32Array | BigInt64Array;
   for (let row = 0; row < data.length; row++) {
-    const got = (offsets[row + 1] ?? 0) - (offsets[row] ?? 0);
+    const got = Number(offsets[row + 1] ?? 0) - Number(offsets[row] ?? 0);
     if (got !== size) {
       throw refuse(
         `row ${base + row}: column ${field.name} has ${got} bytes, a record of this configuration has ${size}`,
@@ -127,29 +130,24 @@ function bytesOf({ DataType: is }: Arrow, { field, data }: Column, base: number,
       );
     }
   }
-  const first = offsets[0] ?? 0;
+  const first = Number(offsets[0] ?? 0);
   return values.subarray(first, first + data.length * size);
 }
 
 /** Reads the Arrow stream on standard input. What the parser refuses is a fault of the data. */
 async function openStream(arrow: Arrow): Promise<{ schema: Schema; batches: AsyncIterable<RecordBatch> }> {
+  const [{ Input }, { StreamSource }] = [await import('../io/ipc.js'), await import('../io/source.js')];
+  const input = new Input(new StreamSource(session.stdin() as AsyncIterable<Uint8Array>, { path: STDIN }));
   const parse = async <T>(run: () => Promise<T>): Promise<T> => {
     try {
       return await run();
     } catch (error) {
       session.signal.throwIfAborted();
-      if (isTinyQuantError(error)) throw error;
-      throw badData(`${STDIN}: not an Arrow IPC stream: ${messageOf(error)}`, { path: STDIN }, error);
+      throw input.damaged(error);
     }
   };
-  let last = Buffer.alloc(0);
-  const input = async function* (): AsyncGenerator<Uint8Array, void, void> {
-    for await (const chunk of session.stdin() as AsyncIterable<Uint8Array>) {
-      last = Buffer.concat([last, chunk.subarray(-8)]).subarray(-8);
-      yield chunk;
-    }
-  };
-  const reader = await parse(async () => (await arrow.RecordBatchReader.from(input())) as unknown as RecordBatchReader);
+  const bytes = (await parse(() => input.open())) as AsyncIterable<Uint8Array>;
+  const reader = await parse(async () => (await arrow.RecordBatchReader.from(bytes)) as unknown as RecordBatchReader);
   await parse(async () => reader.open());
   if (reader.schema === undefined || reader.schema === null) throw refuse('there is no Arrow IPC stream');
   const batches = async function* (): AsyncGenerator<RecordBatch, void, void> {
@@ -159,11 +157,7 @@ async function openStream(arrow: Arrow): Promise<{ schema: Schema; batches: Asyn
       yield value as RecordBatch;
     }
     // Without the mark nobody knows whether the producer came to its end.
-    if (last.length < 4 || last.readInt32LE(last.length - 4) !== 0) {
-      throw new TinyQuantError('ERR_TQ_TRUNCATED', `${STDIN}: the Arrow IPC stream has no end`, {
-        details: { path: STDIN },
-      });
-    }
+    if (!(await input.hasEnd())) throw input.cut('the Arrow IPC stream has no end');
   };
   return { schema: reader.schema, batches: batches() };
 }

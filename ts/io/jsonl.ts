@@ -1,4 +1,4 @@
-import { type Metadata, toMetadataJson } from '../metadata.js';
+import { isTooDeep, type Metadata, toMetadataJson } from '../metadata.js';
 import { describe } from '../validate.js';
 import type { RowCollector, VectorBatch } from './batch.js';
 import { lines } from './csv.js';
@@ -74,6 +74,7 @@ export function readJsonl(
     }
     const metadata = row.metadata ?? undefined;
     if (metadata !== undefined && !isObject(metadata)) return reject("'metadata' is no object");
+    if (metadata !== undefined && isTooDeep(metadata)) return reject("'metadata' is nested too deep");
     return into.add(values, id, metadata as Metadata | undefined);
   });
 }

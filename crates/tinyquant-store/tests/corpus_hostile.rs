@@ -308,7 +308,7 @@ fn heads_that_break_the_rules_are_refused() {
         assert!(
             matches!(
                 error.code(),
-                ErrorCode::InvalidArg | ErrorCode::NonFinite | ErrorCode::Truncated
+                ErrorCode::Format | ErrorCode::Truncated
             ),
             "{error}"
         );
