@@ -48,6 +48,16 @@ export interface CorpusWriterSummary {
   readonly rows: number;
 }
 
+/**
+ * {@link CorpusWriter.write} for an array that nobody else changes or reads any more: detaching it would take longer than
+ * to widen it from half floats. Set by the class below.
+ */
+export let writeOwned: (
+  writer: CorpusWriter,
+  vectors: Float32Array,
+  o: Omit<WriteRowsOptions, 'transfer'>,
+) => Promise<void>;
+
 interface WriterState {
   readonly handle: NativeCorpusWriter;
   readonly config: CodecConfig;
@@ -91,6 +101,10 @@ function facts(
 export class CorpusWriter extends Handle {
   readonly #state: WriterState;
   #rows = 0;
+
+  static {
+    writeOwned = (writer, vectors, o) => writer.#add(vectors, { ...o }, (data) => data);
+  }
 
   private constructor(token: typeof INTERNAL, handle: NativeCorpusWriter) {
     super();
@@ -194,20 +208,30 @@ export class CorpusWriter extends Handle {
    * row of the call; ERR_TQ_DIM_MISMATCH, ERR_TQ_LIMIT, ERR_TQ_INVALID_ARG, ERR_TQ_IO, ERR_TQ_CLOSED
    */
   async write(vectors: VectorRows, o?: WriteRowsOptions): Promise<void> {
+    CorpusWriter.#self(this);
+    const { transfer, ...rest } = options(o, 'write options', [...FACT_NAMES, 'transfer']);
+    const moved = transfer === undefined ? false : boolean(transfer, 'transfer');
+    return this.#add(vectors, rest, (data, owned) => {
+      // What waits for its turn must not change meanwhile.
+      return moved ? takeOver(vectors, 'vectors') : owned ? data : data.slice();
+    });
+  }
+
+  /** Adds rows whose values `take` gives, once the arguments have passed their checks. */
+  async #add(
+    vectors: VectorRows,
+    given: Record<string, unknown>,
+    take: (data: Float32Array, owned: boolean) => Float32Array,
+  ): Promise<void> {
     const { handle, config, calls } = CorpusWriter.#self(this);
-    const given = options(o, 'write options', [...FACT_NAMES, 'transfer']);
     const control = job({ signal: given.signal });
-    const transfer = given.transfer === undefined ? false : boolean(given.transfer, 'transfer');
-    const rows = toRows(vectors, config.dimension, 'vectors');
-    const { ids, metadataJson, insertedAt } = facts(given, rows.count);
-    // What waits for its turn must not change meanwhile.
-    const taken = transfer ? takeOver(vectors, 'vectors') : rows.owned ? rows.data : rows.data.slice();
+    const { data, owned, count } = toRows(vectors, config.dimension, 'vectors');
+    const { ids, metadataJson, insertedAt } = facts(given, count);
+    const taken = take(data, owned);
     await calls.run(() =>
-      runJob(control, 'compress', rows.count, (abort) =>
-        handle.push(taken, true, ids, metadataJson, insertedAt, abort),
-      ),
+      runJob(control, 'compress', count, (abort) => handle.push(taken, true, ids, metadataJson, insertedAt, abort)),
     );
-    this.#rows += rows.count;
+    this.#rows += count;
   }
 
   /**

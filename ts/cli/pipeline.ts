@@ -220,19 +220,19 @@ function movable(vectors: Float32Array): Float32Array {
   return vectors.byteLength === vectors.buffer.byteLength ? vectors : vectors.slice();
 }
 
-function corpusSink(writer: CorpusWriter, o: CompressOptions): Sink {
+async function corpusSink(writer: CorpusWriter, o: CompressOptions): Promise<Sink> {
+  const { writeOwned } = await import('../corpus-writer.js');
   const insertedAt = o.timestamps === true ? Date.now() : 0;
   return {
     config: writer.codecConfig,
     policy: writer.compressionPolicy.kind,
     write: (batch, ids) =>
-      writer.write(movable(batch.vectors), {
+      writeOwned(writer, batch.vectors, {
         ...given<{ ids?: readonly string[]; metadata?: NonNullable<VectorBatch['metadata']> }>({
           ids,
           metadata: batch.metadata,
         }),
         insertedAt,
-        transfer: true,
         signal: session.signal,
       }),
     finish: async () => {
@@ -395,7 +395,7 @@ async function compressFile(input: Input, path: string, target: Target, o: Compr
   if (o.append === true) {
     const { CorpusWriter: Writer } = await import('../index.js');
     const writer = await Writer.append(session.reads(path));
-    sink = corpusSink(writer, o);
+    sink = await corpusSink(writer, o);
     origin = 'stored';
     try {
       refuseContradictions(writer, o);
