@@ -11,6 +11,18 @@ declare abstract class Handle {
   abstract toJSON(): object;
 }
 //#endregion
+//#region ts/native-types.d.ts
+type TrainMethod = "tinyquant" | "lloyd-max";
+//#endregion
+//#region ts/hits.d.ts
+/** One hit of a search. */
+interface SearchResult {
+  /** The caller's name for the vector. */
+  readonly vectorId: string;
+  /** Higher is better; cosine similarity for {@link BruteForceBackend}. */
+  readonly score: number;
+}
+//#endregion
 //#region ts/vectors.d.ts
 /** One vector: 32-bit floats, or numbers that are rounded to 32-bit floats. */
 type Vector = Float32Array | readonly number[];
@@ -25,13 +37,6 @@ type VectorRows = Float32Array | readonly Vector[];
 type Vectors = Readonly<Record<string, Vector>> | ReadonlyMap<string, Vector> | Iterable<readonly [id: string, vector: Vector, metadata?: Readonly<Record<string, unknown>> | null]>;
 //#endregion
 //#region ts/backend.d.ts
-/** One hit of a search. */
-interface SearchResult {
-  /** The caller's name for the vector. */
-  readonly vectorId: string;
-  /** Higher is better; cosine similarity for {@link BruteForceBackend}. */
-  readonly score: number;
-}
 /** Options of {@link VectorBackend.search}. */
 interface SearchOptions {
   /** Stops the search; the promise then rejects with `signal.reason`. */
@@ -98,9 +103,6 @@ declare class BruteForceBackend extends Handle {
     dimension: number | null;
   };
 }
-//#endregion
-//#region ts/native-types.d.ts
-type TrainMethod = "tinyquant" | "lloyd-max";
 //#endregion
 //#region ts/config.d.ts
 /** Bits per coordinate. */

@@ -1,18 +1,10 @@
 import { Handle } from './handle.js';
-import { toResults } from './hits.js';
+import { type SearchResult, toResults } from './hits.js';
 import { call, native } from './native.js';
 import type { NativeBruteForce } from './native-types.js';
 import { collect, type Vectors } from './source.js';
 import { integer, invalidArg, notAHandle, text } from './validate.js';
 import { toVector, type Vector } from './vectors.js';
-
-/** One hit of a search. */
-export interface SearchResult {
-  /** The caller's name for the vector. */
-  readonly vectorId: string;
-  /** Higher is better; cosine similarity for {@link BruteForceBackend}. */
-  readonly score: number;
-}
 
 /** Options of {@link VectorBackend.search}. */
 export interface SearchOptions {
@@ -122,4 +114,4 @@ export class BruteForceBackend extends Handle {
   }
 }
 
-export type { Vectors };
+export type { SearchResult, Vectors };

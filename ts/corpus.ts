@@ -1,4 +1,3 @@
-import type { SearchResult } from './backend.js';
 import { type Codebook, nativeCodebook, wrapCodebook } from './codebook.js';
 import { type CodecConfig, nativeConfig, wrapConfig } from './config.js';
 import { VectorEntry, type VectorEntrySummary, wrapEntry } from './entry.js';
@@ -11,7 +10,7 @@ import {
   type VectorsInserted,
 } from './events.js';
 import { Handle } from './handle.js';
-import { toResults } from './hits.js';
+import { type SearchResult, toResults } from './hits.js';
 import { IdSet } from './id-set.js';
 import { JOB_OPTION_NAMES, type JobOptions, job, runJob } from './job.js';
 import { fromMetadataJson, type Metadata, metadataLookup, toMetadataJson } from './metadata.js';

@@ -18,10 +18,9 @@ export async function readCodebook(path: string): Promise<Codebook> {
 /** Names the file in an error about its content. What is wrong with content is never the invocation's fault. */
 export function inFile(error: unknown, path: string): unknown {
   if (!isTinyQuantError(error)) return error;
-  if (error.code === 'ERR_TQ_INVALID_ARG') {
-    return badData(`${path}: ${error.message}`, { ...error.details, path }, error);
-  }
-  return new TinyQuantError(error.code, `${path}: ${error.message}`, {
+  const text = error.message.includes(path) ? error.message : `${path}: ${error.message}`;
+  if (error.code === 'ERR_TQ_INVALID_ARG') return badData(text, { ...error.details, path }, error);
+  return new TinyQuantError(error.code, text, {
     cause: error,
     details: { ...error.details, path },
   });
