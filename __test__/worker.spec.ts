@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runNode } from './helpers/child.js';
 
@@ -50,6 +53,45 @@ describe('worker threads', () => {
       { timeout: 90_000 },
     );
     expect({ stdout, stderr, code, signal }).toEqual({ stdout: '100\n', stderr: '', code: 0, signal: null });
+  }, 100_000);
+
+  it('open one corpus file together, and are terminated while they save it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tinyquant-worker-'));
+    const file = join(folder, 'c.tq');
+    const { stdout, stderr, code, signal } = await runNode(
+      `const { Worker } = require('node:worker_threads');
+       const { readdirSync } = require('node:fs');
+       const { Codebook, CodecConfig, CompressionPolicy, Corpus, verifyFile } = require('./index.js');
+       const file = ${JSON.stringify(file)};
+       const codecConfig = new CodecConfig({ bitWidth: 4, dimension: 64 });
+       const vectors = Float32Array.from({ length: 2000 * 64 }, (_, i) => Math.sin(i * i));
+       const codebook = Codebook.train(vectors, codecConfig);
+       const corpus = new Corpus({ corpusId: 'c', codecConfig, codebook, compressionPolicy: CompressionPolicy.COMPRESS });
+       for (let i = 0; i < 2000; i++) corpus.insert('v' + i, vectors.subarray(i * 64, (i + 1) * 64));
+       const source = \`const { parentPort } = require('node:worker_threads');
+         const { Corpus } = require('./index.js');
+         Corpus.open(\${JSON.stringify(file)}).then(async (corpus) => {
+           const sum = corpus.decompress('v1999')[0] + (await corpus.search(corpus.decompress('v7'), 1))[0].score;
+           parentPort.postMessage(sum);
+           for (;;) await corpus.save(\${JSON.stringify(file)}).catch(() => {});
+         });\`;
+       const run = (i) => new Promise((resolve, reject) => {
+         const worker = new Worker(source, { eval: true });
+         worker.once('error', reject);
+         worker.once('message', (sum) => setTimeout(() => worker.terminate().then(() => resolve(sum), reject), i * 7));
+       });
+       (async () => {
+         await corpus.save(file);
+         const sums = await Promise.all(Array.from({ length: 8 }, (_, i) => run(i)));
+         const { vectorCount } = await verifyFile(file);
+         // Whoever was terminated holds no lock, and nothing stays beside the file once another has saved.
+         await corpus.save(file);
+         console.log(new Set(sums).size, vectorCount, readdirSync(${JSON.stringify(folder)}).join());
+       })();`,
+      { timeout: 90_000 },
+    );
+    rmSync(folder, { recursive: true });
+    expect({ stdout, stderr, code, signal }).toEqual({ stdout: '1 2000 c.tq\n', stderr: '', code: 0, signal: null });
   }, 100_000);
 
   it('handles do not cross threads silently', async () => {
