@@ -306,10 +306,7 @@ fn heads_that_break_the_rules_are_refused() {
     ] {
         let error = judge(with_bytes(image::CODEBOOK, &bytes).bytes()).unwrap_err();
         assert!(
-            matches!(
-                error.code(),
-                ErrorCode::Format | ErrorCode::Truncated
-            ),
+            matches!(error.code(), ErrorCode::Format | ErrorCode::Truncated),
             "{error}"
         );
     }
