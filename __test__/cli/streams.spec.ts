@@ -97,7 +97,8 @@ describe.runIf(posix)('a signal', () => {
       started: async (child) => {
         await sleep(2000);
         child.kill('SIGINT');
-        child.kill('SIGTERM');
+        await sleep(5);
+        child.kill('SIGINT');
       },
     });
     expect(code).toBe(130);
