@@ -229,7 +229,7 @@ export class CorpusWriter extends Handle {
     const { ids, metadataJson, insertedAt } = facts(given, count);
     const taken = take(data, owned);
     await calls.run(() =>
-      runJob(control, 'compress', count, (abort) => handle.push(taken, true, ids, metadataJson, insertedAt, abort)),
+      runJob(control, 'compress', count, (abort) => handle.push(taken, ids, metadataJson, insertedAt, abort)),
     );
     this.#rows += count;
   }

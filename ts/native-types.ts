@@ -118,7 +118,6 @@ export interface NativeCorpusWriter {
   codebook(): NativeCodebook;
   push(
     vectors: Float32Array,
-    owned: boolean,
     ids: string[] | null,
     metadataJson: (string | null)[],
     insertedAtMs: number,

@@ -5,8 +5,7 @@ use crate::codebook::NativeCodebook;
 use crate::config::NativeConfig;
 use crate::corpus::policy_of;
 use crate::error::{Failure, guard};
-use crate::input_copy::InputCopy;
-use crate::job::{self, NativeAbort, Request, Work};
+use crate::job::{self, NativeAbort, Request};
 use crate::{number, pool};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Object};
@@ -117,10 +116,10 @@ impl NativeCorpusWriter {
         self.coding.policy.kind()
     }
 
-    /// Encodes and adds rows, all or none. One call at a time. They are copied before this returns, unless `owned`
-    /// promises that nothing writes to them until the promise settles.
+    /// Encodes and adds rows, all or none. One call at a time. The rows are read in place: nothing may write to them
+    /// until the promise settles.
     #[napi(
-        ts_args_type = "vectors: Float32Array, owned: boolean, ids: Array<string> | null, metadataJson: Array<string | null>, insertedAtMs: number, abort: NativeAbort | null",
+        ts_args_type = "vectors: Float32Array, ids: Array<string> | null, metadataJson: Array<string | null>, insertedAtMs: number, abort: NativeAbort | null",
         ts_return_type = "Promise<void>"
     )]
     #[allow(
@@ -131,7 +130,6 @@ impl NativeCorpusWriter {
         &self,
         env: &'env Env,
         vectors: Float32Array,
-        owned: bool,
         ids: Option<Vec<String>>,
         metadata_json: Vec<Option<String>>,
         inserted_at_ms: f64,
@@ -153,20 +151,14 @@ impl NativeCorpusWriter {
                     Ok(writer.push(&rows, pool, control)?)
                 })
             };
-            let (input, work): (_, Work<()>) = if owned {
-                let vectors = Arc::new(vectors);
-                let input = Some(Arc::clone(&vectors));
-                (input, Box::new(move |control| run(&vectors, control)))
-            } else {
-                let vectors = InputCopy::new(&vectors)?;
-                (None, Box::new(move |control| run(&vectors, control)))
-            };
+            let vectors = Arc::new(vectors);
             let request = Request {
                 abort,
                 on_progress: None,
-                input,
+                input: Some(Arc::clone(&vectors)),
             };
-            job::start(env, request, work, |_, ()| Ok(()))
+            let work = move |control: &Control<'_>| run(&vectors, control);
+            job::start(env, request, Box::new(work), |_, ()| Ok(()))
         })
     }
 
@@ -213,11 +205,7 @@ impl NativeCorpusWriter {
     pub fn finish<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         guard(*env, || {
             let inner = Arc::clone(&self.inner);
-            let request = Request {
-                abort: None,
-                on_progress: None,
-                input: None,
-            };
+            let request = Request::default();
             let work = move |_: &Control<'_>| {
                 with_writer(&inner, |writer| {
                     Ok(writer.take().ok_or_else(closed)?.finish()?)

@@ -113,11 +113,7 @@ impl From<&StoredFile> for NativeFileInfo {
 #[napi(ts_return_type = "Promise<NativeFileInfo>")]
 pub fn file_info(env: &Env, path: String) -> napi::Result<Object<'_>> {
     guard(*env, || {
-        let request = Request {
-            abort: None,
-            on_progress: None,
-            input: None,
-        };
+        let request = Request::default();
         let work = move |_: &Control<'_>| Ok(StoredFile::open(Path::new(&path), false)?);
         job::start(env, request, Box::new(work), |_, file| {
             Ok(NativeFileInfo::from(&file))

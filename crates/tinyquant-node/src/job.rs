@@ -72,6 +72,7 @@ trait Detach {
 }
 
 /// Options of a job.
+#[derive(Default)]
 pub(crate) struct Request<'a> {
     pub(crate) abort: Option<&'a NativeAbort>,
     pub(crate) on_progress: Option<OnProgress<'a>>,

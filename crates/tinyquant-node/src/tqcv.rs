@@ -167,11 +167,7 @@ impl NativeTqcvWriter {
     ) -> napi::Result<Object<'env>> {
         guard(*env, || {
             let inner = Arc::clone(&self.inner);
-            let request = Request {
-                abort: None,
-                on_progress: None,
-                input: None,
-            };
+            let request = Request::default();
             let work = move |_: &Control<'_>| {
                 // The facade never has two calls under way, so nothing waits here.
                 let mut writer = inner.lock().unwrap_or_else(PoisonError::into_inner);

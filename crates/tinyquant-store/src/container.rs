@@ -112,7 +112,12 @@ impl Superblock {
         if version != VERSION {
             return Err(source.unknown_version(version.into()));
         }
-        source.check_crc("superblock", offset, Fields(crc).u32(), body)?;
+        source.check_crc(
+            "superblock",
+            offset,
+            Fields(crc).u32(),
+            crc32fast::hash(body),
+        )?;
         let kind = fields.u8();
         if fields.take() != [0, 0] {
             return Err(source.malformed("Reserved", offset + 6, "reserved bytes are not zero"));
@@ -196,7 +201,12 @@ impl Commit {
             return Err(source.malformed("InvalidTable", 32, reason));
         }
         let table = source.read(block.table_offset, block.table_len)?;
-        source.check_crc("table", block.table_offset, block.table_crc, &table)?;
+        source.check_crc(
+            "table",
+            block.table_offset,
+            block.table_crc,
+            crc32fast::hash(&table),
+        )?;
         let mut sections = Vec::with_capacity(table.len() / ENTRY);
         // Sections that lie over each other would let a small file ask for any amount of work.
         let mut room = block.end;

@@ -222,7 +222,7 @@ impl Parts {
         for section in &commit.sections {
             let checked = || {
                 let (bytes, name) = (section.bytes(source)?, kind::name(section.kind));
-                source.check_crc(name, section.offset, section.crc, &bytes)?;
+                source.check_crc(name, section.offset, section.crc, crc32fast::hash(&bytes))?;
                 Ok::<_, Error>(bytes)
             };
             let segment = parts.segments.last_mut().filter(|segment| {

@@ -158,15 +158,14 @@ impl Source {
         })
     }
 
-    /// Fails unless the bytes have the checksum.
+    /// Fails unless a section has the checksum that is stored for it.
     pub(crate) fn check_crc(
         &self,
         section: &'static str,
         offset: u64,
         expected: u32,
-        bytes: &[u8],
+        got: u32,
     ) -> Result<(), Error> {
-        let got = crc32fast::hash(bytes);
         if got == expected {
             return Ok(());
         }

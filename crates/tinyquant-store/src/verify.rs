@@ -83,16 +83,7 @@ impl<'a> Reading<'a> {
             return Err(self.source.malformed("UnusedBytes", offset, reason));
         }
         let got = self.hasher.finalize();
-        if got == self.section.crc {
-            return Ok(());
-        }
-        Err(Error::Checksum {
-            path: self.source.path().map(ToOwned::to_owned),
-            section: name,
-            offset,
-            expected: self.section.crc,
-            got,
-        })
+        self.source.check_crc(name, offset, self.section.crc, got)
     }
 }
 
