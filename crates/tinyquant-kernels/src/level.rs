@@ -13,8 +13,12 @@ pub enum Level {
     Avx2 = 2,
     /// x86-64 with AVX-512 F, BW, DQ and VL.
     Avx512 = 3,
+    /// The same with VNNI and VBMI.
+    Avx512Vnni = 4,
     /// aarch64 with NEON, which every such CPU has.
-    Neon = 4,
+    Neon = 5,
+    /// The same with the dot products of `FEAT_DotProd`.
+    NeonDot = 6,
 }
 
 /// The level asked for is unknown, or the CPU does not have it.
@@ -30,7 +34,14 @@ impl fmt::Display for UnsupportedLevel {
 impl std::error::Error for UnsupportedLevel {}
 
 impl Level {
-    const EVERY: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Avx512, Self::Neon];
+    const EVERY: [Self; 6] = [
+        Self::Scalar,
+        Self::Avx2,
+        Self::Avx512,
+        Self::Avx512Vnni,
+        Self::Neon,
+        Self::NeonDot,
+    ];
 
     /// Lower-case name, as the environment variable `TINYQUANT_SIMD` takes it.
     pub const fn name(self) -> &'static str {
@@ -38,7 +49,9 @@ impl Level {
             Self::Scalar => "scalar",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512vnni",
             Self::Neon => "neon",
+            Self::NeonDot => "neondot",
         }
     }
 
@@ -65,8 +78,16 @@ impl Level {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => {
+                Self::Avx512.is_supported()
+                    && is_x86_feature_detected!("avx512vnni")
+                    && is_x86_feature_detected!("avx512vbmi")
+            }
             #[cfg(target_arch = "aarch64")]
             Self::Neon => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
             #[allow(
                 unreachable_patterns,
                 reason = "the levels left over depend on the architecture"

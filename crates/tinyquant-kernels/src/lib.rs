@@ -23,19 +23,29 @@
 )]
 
 mod bodies;
+mod code_plan;
+mod code_table;
+mod codes;
 mod half;
 mod level;
 mod scalar;
+mod scan;
+#[macro_use]
 mod shells;
+mod scan_shells;
 mod simd;
+mod tile;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use crate::code_plan::{CodePlan, CodeQuery, FactorCode, LANES, UNIT};
+pub use crate::code_table::CodeTable;
 pub use crate::half::{f16_to_f32, f32_to_f16};
 pub use crate::level::{Level, UnsupportedLevel, active, force};
+pub use crate::scan_shells::{CodedBlocks, CodedRows, ScanKernels};
 pub use crate::shells::Kernels;
 
 /// Columns of a panel, and the unit that row buffers are padded to.

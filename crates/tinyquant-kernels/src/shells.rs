@@ -26,6 +26,24 @@ pub struct Kernels {
     dot_blocks: unsafe fn(*const f32, usize, *const f32, usize, *mut f32),
 }
 
+/// Functions that carry the features of a level around bodies that do not.
+macro_rules! shells {
+    (#[$feature:meta] $($op:tt)*) => { shells! { @each [#[$feature]] $($op)* } };
+    (@each [$($feature:tt)*]) => {};
+    (@each [$($feature:tt)*]
+     fn $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? = $body:expr; $($rest:tt)*) => {
+        $($feature)*
+        unsafe fn $name($($arg: $type),*) $(-> $result)? {
+            // SAFETY: this function is compiled with the level's features, and its callers are the checked
+            // methods of `Kernels`, which exist only where the CPU has the level.
+            #[allow(unused_unsafe, reason = "some bodies are safe")]
+            unsafe { $body }
+        }
+        shells! { @each [$($feature)*] $($rest)* }
+    };
+    ($($op:tt)*) => { shells! { @each [] $($op)* } };
+}
+
 /// Compiles every body for one level: its instruction set, its CPU features, and how its registers are
 /// filled: rows and vectors of a tile's inner block, panels read side by side for one vector, blocks read
 /// side by side for one query, and vectors to sixteen lanes of f64 and of f32.
@@ -84,23 +102,6 @@ macro_rules! level {
     };
 }
 
-macro_rules! shells {
-    (#[$feature:meta] $($op:tt)*) => { shells! { @each [#[$feature]] $($op)* } };
-    (@each [$($feature:tt)*]) => {};
-    (@each [$($feature:tt)*]
-     fn $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? = $body:expr; $($rest:tt)*) => {
-        $($feature)*
-        unsafe fn $name($($arg: $type),*) $(-> $result)? {
-            // SAFETY: this function is compiled with the level's features, and its callers are the checked
-            // methods of `Kernels`, which exist only where the CPU has the level.
-            #[allow(unused_unsafe, reason = "some bodies are safe")]
-            unsafe { $body }
-        }
-        shells! { @each [$($feature)*] $($rest)* }
-    };
-    ($($op:tt)*) => { shells! { @each [] $($op)* } };
-}
-
 level!(scalar, Level::Scalar, super::Scalar,
     tile 2 x 8 x 8, strip 2 x 8, panels 1, blocks 1, lanes 16 16);
 #[cfg(target_arch = "x86_64")]
@@ -129,10 +130,11 @@ impl Kernels {
             Level::Scalar => Some(&scalar::KERNELS),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => Some(&avx2::KERNELS),
+            // What sets their higher levels apart is of no use to these kernels.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => Some(&avx512::KERNELS),
+            Level::Avx512 | Level::Avx512Vnni => Some(&avx512::KERNELS),
             #[cfg(target_arch = "aarch64")]
-            Level::Neon => Some(&neon::KERNELS),
+            Level::Neon | Level::NeonDot => Some(&neon::KERNELS),
             #[allow(
                 unreachable_patterns,
                 reason = "the levels left over depend on the architecture"

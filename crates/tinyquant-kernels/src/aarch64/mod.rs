@@ -1,13 +1,21 @@
-//! NEON: two lanes of f64, four of f32.
+//! NEON: two lanes of f64, four of f32; with and without the instruction for dot products of bytes.
 
+use crate::codes::Codes;
 use crate::half::{f16_to_f32, f32_to_f16};
 use crate::simd::{Simd, simd_ops};
 use std::arch::aarch64::*;
 
+/// What every such CPU has.
 #[derive(Clone, Copy)]
 pub(crate) struct Neon;
 
-impl Simd for Neon {
+/// With `sdot`.
+#[derive(Clone, Copy)]
+pub(crate) struct NeonDot;
+
+macro_rules! neon {
+    ($name:ty, $($own:tt)*) => {
+impl Simd for $name {
     type D = float64x2_t;
     type S = float32x4_t;
     type I = int32x4_t;
@@ -63,4 +71,109 @@ impl Simd for Neon {
             vld1q_f32(lanes.map(|lane| from.add(lane as usize).read()).as_ptr())
         };
     }
+}
+
+impl Codes for $name {
+    type Bytes16 = uint8x16_t;
+    type Bytes64 = [uint8x16_t; 4];
+
+    const BIAS: u8 = 0;
+
+    simd_ops! {
+        s_div(a: float32x4_t, b: float32x4_t) -> float32x4_t = vdivq_f32(a, b);
+        s_sqrt(a: float32x4_t) -> float32x4_t = vsqrtq_f32(a);
+        s_max(a: float32x4_t, b: float32x4_t) -> float32x4_t = vmaxq_f32(a, b);
+        s_min(a: float32x4_t, b: float32x4_t) -> float32x4_t = vminq_f32(a, b);
+        s_select_ge(value: float32x4_t, threshold: float32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t =
+            vbslq_f32(vcgeq_f32(value, threshold), yes, no);
+        s_ge(a: float32x4_t, b: float32x4_t) -> u32 = {
+            let bits = vandq_u32(vcgeq_f32(a, b), vld1q_u32([1, 2, 4, 8].as_ptr()));
+            vaddvq_u32(bits)
+        };
+        s_round(a: float32x4_t) -> int32x4_t = vcvtnq_s32_f32(a);
+        i_load(from: *const u8) -> int32x4_t = vreinterpretq_s32_u8(vld1q_u8(from));
+        i_store(to: *mut u8, value: int32x4_t) = vst1q_u8(to, vreinterpretq_u8_s32(value));
+        i_and(a: int32x4_t, b: int32x4_t) -> int32x4_t = vandq_s32(a, b);
+        i_or(a: int32x4_t, b: int32x4_t) -> int32x4_t = vorrq_s32(a, b);
+        i_xor(a: int32x4_t, b: int32x4_t) -> int32x4_t = veorq_s32(a, b);
+        i_shr(a: int32x4_t, by: u32) -> int32x4_t =
+            vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-(by as i32))));
+        i_shl(a: int32x4_t, by: u32) -> int32x4_t = vshlq_s32(a, vdupq_n_s32(by as i32));
+        i_to_s(a: int32x4_t) -> float32x4_t = vcvtq_f32_s32(a);
+        i_as_s(a: int32x4_t) -> float32x4_t = vreinterpretq_f32_s32(a);
+        i_unless_zero(test: int32x4_t, value: int32x4_t) -> int32x4_t =
+            vandq_s32(vreinterpretq_s32_u32(vtstq_s32(test, test)), value);
+        i_sum(a: int32x4_t) -> i32 = vaddvq_s32(a);
+        i_dot16(acc: int32x4_t, a: int32x4_t, b: int32x4_t) -> int32x4_t = {
+            let (a, b) = (vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b));
+            let low = vmull_s16(vget_low_s16(a), vget_low_s16(b));
+            vaddq_s32(acc, vpaddq_s32(low, vmull_high_s16(a, b)))
+        };
+        bytes16(from: *const u8) -> uint8x16_t = vld1q_u8(from);
+        i_lookup(table: uint8x16_t, index: int32x4_t) -> int32x4_t =
+            vreinterpretq_s32_u8(vqtbl1q_u8(table, vreinterpretq_u8_s32(index)));
+        u_load(from: *const u8) -> [uint8x16_t; 4] = [0, 16, 32, 48].map(|at| vld1q_u8(from.add(at)));
+        u_plane4(from: *const u8) -> [uint8x16_t; 4] = {
+            let (a, b, mask) = (vld1q_u8(from), vld1q_u8(from.add(16)), vdupq_n_u8(15));
+            [vandq_u8(a, mask), vandq_u8(b, mask), vshrq_n_u8::<4>(a), vshrq_n_u8::<4>(b)]
+        };
+        u_plane2(from: *const u8) -> [uint8x16_t; 4] = {
+            let (bytes, mask) = (vld1q_u8(from), vdupq_n_u8(3));
+            [
+                vandq_u8(bytes, mask),
+                vandq_u8(vshrq_n_u8::<2>(bytes), mask),
+                vandq_u8(vshrq_n_u8::<4>(bytes), mask),
+                vshrq_n_u8::<6>(bytes),
+            ]
+        };
+        u_plane1(from: *const u8) -> [uint8x16_t; 4] = {
+            let bytes = vld1_u8(from);
+            let (bytes, mask) = (vcombine_u8(bytes, bytes), vdupq_n_u8(1));
+            [0_i8, 2, 4, 6].map(|by| {
+                let shifts = vcombine_s8(vdup_n_s8(-by), vdup_n_s8(-by - 1));
+                vandq_u8(vshlq_u8(bytes, shifts), mask)
+            })
+        };
+        u_join(high: [uint8x16_t; 4], by: u32, low: [uint8x16_t; 4]) -> [uint8x16_t; 4] =
+            [0, 1, 2, 3].map(|i| vorrq_u8(vshlq_u8(high[i], vdupq_n_s8(by as i8)), low[i]));
+        u_lookup16(table: *const u8, index: [uint8x16_t; 4]) -> [uint8x16_t; 4] =
+            index.map(|index| vqtbl1q_u8(vld1q_u8(table), index));
+        u_lookup64(table: *const u8, index: [uint8x16_t; 4]) -> [uint8x16_t; 4] =
+            index.map(|index| vqtbl4q_u8(vld1q_u8_x4(table), index));
+        u_bias(values: [uint8x16_t; 4]) -> [uint8x16_t; 4] = values;
+        u_dot8(acc: int32x4_t, values: [uint8x16_t; 4], query: *const i8) -> int32x4_t = {
+            let mut acc = acc;
+            for (i, values) in values.into_iter().enumerate() {
+                let query = vreinterpretq_s32_s8(vld1q_s8(query.add(16 * i)));
+                acc = Self::i_dot8(acc, vreinterpretq_s32_u8(values), query);
+            }
+            acc
+        };
+        prefetch(_at: *const u8) = ();
+        $($own)*
+    }
+}
+    };
+}
+
+neon! { Neon,
+    i_dot8(acc: int32x4_t, values: int32x4_t, query: int32x4_t) -> int32x4_t = {
+        let (values, query) = (vreinterpretq_s8_s32(values), vreinterpretq_s8_s32(query));
+        let low = vmull_s8(vget_low_s8(values), vget_low_s8(query));
+        let high = vmull_high_s8(values, query);
+        vaddq_s32(acc, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
+    };
+}
+
+neon! { NeonDot,
+    i_dot8(acc: int32x4_t, values: int32x4_t, query: int32x4_t) -> int32x4_t = {
+        // The intrinsic for this instruction is not stable yet.
+        let mut acc = acc;
+        std::arch::asm!(
+            "sdot {acc:v}.4s, {values:v}.16b, {query:v}.16b",
+            acc = inout(vreg) acc, values = in(vreg) values, query = in(vreg) query,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+        acc
+    };
 }

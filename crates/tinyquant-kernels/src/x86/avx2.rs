@@ -1,5 +1,6 @@
 //! AVX2 with FMA and F16C: four lanes of f64, eight of f32.
 
+use crate::codes::Codes;
 use crate::simd::{Simd, simd_ops};
 use std::arch::x86_64::*;
 
@@ -60,5 +61,82 @@ impl Simd for Avx2 {
             _mm256_blendv_ps(low, _mm256_permutevar8x32_ps(table.1, index), upper)
         };
         gather(from: *const f32, index: __m256i) -> __m256 = _mm256_i32gather_ps::<4>(from, index);
+    }
+}
+
+impl Codes for Avx2 {
+    type Bytes16 = __m256i;
+    type Bytes64 = [__m256i; 2];
+
+    const BIAS: u8 = 0;
+
+    simd_ops! {
+        s_div(a: __m256, b: __m256) -> __m256 = _mm256_div_ps(a, b);
+        s_sqrt(a: __m256) -> __m256 = _mm256_sqrt_ps(a);
+        s_max(a: __m256, b: __m256) -> __m256 = _mm256_max_ps(a, b);
+        s_min(a: __m256, b: __m256) -> __m256 = _mm256_min_ps(a, b);
+        s_select_ge(value: __m256, threshold: __m256, yes: __m256, no: __m256) -> __m256 =
+            _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GE_OQ>(value, threshold));
+        s_ge(a: __m256, b: __m256) -> u32 = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a, b)) as u32;
+        s_round(a: __m256) -> __m256i = _mm256_cvtps_epi32(a);
+        i_load(from: *const u8) -> __m256i = _mm256_loadu_si256(from.cast());
+        i_store(to: *mut u8, value: __m256i) = _mm256_storeu_si256(to.cast(), value);
+        i_and(a: __m256i, b: __m256i) -> __m256i = _mm256_and_si256(a, b);
+        i_or(a: __m256i, b: __m256i) -> __m256i = _mm256_or_si256(a, b);
+        i_xor(a: __m256i, b: __m256i) -> __m256i = _mm256_xor_si256(a, b);
+        i_shr(a: __m256i, by: u32) -> __m256i = _mm256_srl_epi32(a, _mm_cvtsi32_si128(by as i32));
+        i_shl(a: __m256i, by: u32) -> __m256i = _mm256_sll_epi32(a, _mm_cvtsi32_si128(by as i32));
+        i_to_s(a: __m256i) -> __m256 = _mm256_cvtepi32_ps(a);
+        i_as_s(a: __m256i) -> __m256 = _mm256_castsi256_ps(a);
+        i_unless_zero(test: __m256i, value: __m256i) -> __m256i =
+            _mm256_andnot_si256(_mm256_cmpeq_epi32(test, _mm256_setzero_si256()), value);
+        i_sum(a: __m256i) -> i32 = {
+            let half = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256::<1>(a));
+            let pair = _mm_add_epi32(half, _mm_unpackhi_epi64(half, half));
+            _mm_cvtsi128_si32(_mm_add_epi32(pair, _mm_shuffle_epi32::<1>(pair)))
+        };
+        i_dot16(acc: __m256i, a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
+        i_dot8(acc: __m256i, values: __m256i, query: __m256i) -> __m256i = {
+            // No pair of products of magnitudes up to 127 leaves i16.
+            let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(query), _mm256_sign_epi8(values, query));
+            _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        };
+        bytes16(from: *const u8) -> __m256i = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.cast()));
+        i_lookup(table: __m256i, index: __m256i) -> __m256i = _mm256_shuffle_epi8(table, index);
+        u_load(from: *const u8) -> [__m256i; 2] = [Self::i_load(from), Self::i_load(from.add(32))];
+        u_plane4(from: *const u8) -> [__m256i; 2] = {
+            let (bytes, mask) = (Self::i_load(from), _mm256_set1_epi8(15));
+            [_mm256_and_si256(bytes, mask), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask)]
+        };
+        u_plane2(from: *const u8) -> [__m256i; 2] = {
+            let (bytes, mask) = (Self::bytes16(from), _mm256_set1_epi8(3));
+            let shifted = |by: __m256i| _mm256_and_si256(_mm256_srlv_epi64(bytes, by), mask);
+            [shifted(_mm256_setr_epi64x(0, 0, 2, 2)), shifted(_mm256_setr_epi64x(4, 4, 6, 6))]
+        };
+        u_plane1(from: *const u8) -> [__m256i; 2] = {
+            let (bytes, mask) = (_mm256_set1_epi64x(from.cast::<i64>().read_unaligned()), _mm256_set1_epi8(1));
+            let shifted = |by: __m256i| _mm256_and_si256(_mm256_srlv_epi64(bytes, by), mask);
+            [shifted(_mm256_setr_epi64x(0, 1, 2, 3)), shifted(_mm256_setr_epi64x(4, 5, 6, 7))]
+        };
+        u_join(high: [__m256i; 2], by: u32, low: [__m256i; 2]) -> [__m256i; 2] = {
+            let by = _mm_cvtsi32_si128(by as i32);
+            [0, 1].map(|half| _mm256_or_si256(_mm256_sll_epi16(high[half], by), low[half]))
+        };
+        u_lookup16(table: *const u8, index: [__m256i; 2]) -> [__m256i; 2] =
+            index.map(|index| _mm256_shuffle_epi8(Self::bytes16(table), index));
+        u_lookup64(table: *const u8, index: [__m256i; 2]) -> [__m256i; 2] = index.map(|index| {
+            let low = _mm256_and_si256(index, _mm256_set1_epi8(15));
+            let quarter = |which: usize| _mm256_shuffle_epi8(Self::bytes16(table.add(16 * which)), low);
+            // Bits 4 and 5, moved to where the blend looks.
+            let (odd, upper) = (_mm256_slli_epi16::<3>(index), _mm256_slli_epi16::<2>(index));
+            let first = _mm256_blendv_epi8(quarter(0), quarter(1), odd);
+            _mm256_blendv_epi8(first, _mm256_blendv_epi8(quarter(2), quarter(3), odd), upper)
+        });
+        u_bias(values: [__m256i; 2]) -> [__m256i; 2] = values;
+        u_dot8(acc: __m256i, values: [__m256i; 2], query: *const i8) -> __m256i = {
+            let acc = Self::i_dot8(acc, values[0], Self::i_load(query.cast()));
+            Self::i_dot8(acc, values[1], Self::i_load(query.add(32).cast()))
+        };
+        prefetch(at: *const u8) = _mm_prefetch::<_MM_HINT_T0>(at.cast());
     }
 }

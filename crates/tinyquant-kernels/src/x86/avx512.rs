@@ -1,12 +1,21 @@
-//! AVX-512: eight lanes of f64, sixteen of f32.
+//! AVX-512: eight lanes of f64, sixteen of f32; with and without the instructions for dot products of bytes (VNNI) and
+//! for lookups in 64 bytes (VBMI).
 
+use crate::codes::Codes;
 use crate::simd::{Simd, simd_ops};
 use std::arch::x86_64::*;
 
+/// F, BW, DQ and VL.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;
 
-impl Simd for Avx512 {
+/// VNNI and VBMI besides.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Vnni;
+
+macro_rules! avx512 {
+    ($name:ty, $bias:literal, $($own:tt)*) => {
+impl Simd for $name {
     type D = __m512d;
     type S = __m512;
     type I = __m512i;
@@ -51,4 +60,94 @@ impl Simd for Avx512 {
         lookup(table: __m512, index: __m512i) -> __m512 = _mm512_permutexvar_ps(index, table);
         gather(from: *const f32, index: __m512i) -> __m512 = _mm512_i32gather_ps::<4>(index, from);
     }
+}
+
+impl Codes for $name {
+    type Bytes16 = __m512i;
+    type Bytes64 = __m512i;
+
+    const BIAS: u8 = $bias;
+
+    simd_ops! {
+        s_div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b);
+        s_sqrt(a: __m512) -> __m512 = _mm512_sqrt_ps(a);
+        s_max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
+        s_min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
+        s_select_ge(value: __m512, threshold: __m512, yes: __m512, no: __m512) -> __m512 =
+            _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask::<_CMP_GE_OQ>(value, threshold), yes);
+        s_ge(a: __m512, b: __m512) -> u32 = u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b));
+        s_round(a: __m512) -> __m512i = _mm512_cvtps_epi32(a);
+        i_load(from: *const u8) -> __m512i = _mm512_loadu_si512(from.cast());
+        i_store(to: *mut u8, value: __m512i) = _mm512_storeu_si512(to.cast(), value);
+        i_and(a: __m512i, b: __m512i) -> __m512i = _mm512_and_si512(a, b);
+        i_or(a: __m512i, b: __m512i) -> __m512i = _mm512_or_si512(a, b);
+        i_xor(a: __m512i, b: __m512i) -> __m512i = _mm512_xor_si512(a, b);
+        i_shr(a: __m512i, by: u32) -> __m512i = _mm512_srl_epi32(a, _mm_cvtsi32_si128(by as i32));
+        i_shl(a: __m512i, by: u32) -> __m512i = _mm512_sll_epi32(a, _mm_cvtsi32_si128(by as i32));
+        i_to_s(a: __m512i) -> __m512 = _mm512_cvtepi32_ps(a);
+        i_as_s(a: __m512i) -> __m512 = _mm512_castsi512_ps(a);
+        i_unless_zero(test: __m512i, value: __m512i) -> __m512i =
+            _mm512_maskz_mov_epi32(_mm512_test_epi32_mask(test, test), value);
+        i_sum(a: __m512i) -> i32 = _mm512_reduce_add_epi32(a);
+        bytes16(from: *const u8) -> __m512i = _mm512_broadcast_i32x4(_mm_loadu_si128(from.cast()));
+        i_lookup(table: __m512i, index: __m512i) -> __m512i = _mm512_shuffle_epi8(table, index);
+        u_load(from: *const u8) -> __m512i = _mm512_loadu_si512(from.cast());
+        u_plane4(from: *const u8) -> __m512i = {
+            let twice = _mm512_broadcast_i64x4(_mm256_loadu_si256(from.cast()));
+            let shifted = _mm512_srlv_epi64(twice, _mm512_setr_epi64(0, 0, 0, 0, 4, 4, 4, 4));
+            _mm512_and_si512(shifted, _mm512_set1_epi8(15))
+        };
+        u_plane2(from: *const u8) -> __m512i = {
+            let repeated = _mm512_broadcast_i32x4(_mm_loadu_si128(from.cast()));
+            let shifted = _mm512_srlv_epi64(repeated, _mm512_setr_epi64(0, 0, 2, 2, 4, 4, 6, 6));
+            _mm512_and_si512(shifted, _mm512_set1_epi8(3))
+        };
+        u_plane1(from: *const u8) -> __m512i = {
+            let repeated = _mm512_set1_epi64(from.cast::<i64>().read_unaligned());
+            let shifted = _mm512_srlv_epi64(repeated, _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
+            _mm512_and_si512(shifted, _mm512_set1_epi8(1))
+        };
+        u_join(high: __m512i, by: u32, low: __m512i) -> __m512i =
+            _mm512_or_si512(_mm512_sll_epi16(high, _mm_cvtsi32_si128(by as i32)), low);
+        u_lookup16(table: *const u8, index: __m512i) -> __m512i = Self::i_lookup(Self::bytes16(table), index);
+        u_bias(values: __m512i) -> __m512i = _mm512_xor_si512(values, _mm512_set1_epi8(Self::BIAS as i8));
+        u_dot8(acc: __m512i, values: __m512i, query: *const i8) -> __m512i =
+            Self::i_dot8(acc, values, _mm512_loadu_si512(query.cast()));
+        prefetch(at: *const u8) = _mm_prefetch::<_MM_HINT_T0>(at.cast());
+        $($own)*
+    }
+}
+    };
+}
+
+avx512! { Avx512, 0,
+    i_dot16(acc: __m512i, a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi32(acc, _mm512_madd_epi16(a, b));
+    i_dot8(acc: __m512i, values: __m512i, query: __m512i) -> __m512i = {
+        // No pair of products of magnitudes up to 127 leaves i16.
+        let negative = _mm512_movepi8_mask(query);
+        let signed = _mm512_mask_sub_epi8(values, negative, _mm512_setzero_si512(), values);
+        let pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(query), signed);
+        _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+    };
+    u_lookup64(table: *const u8, index: __m512i) -> __m512i = {
+        let quarter = |which: usize| Self::i_lookup(Self::bytes16(table.add(16 * which)), low4(index));
+        let odd = _mm512_movepi8_mask(_mm512_slli_epi16::<3>(index));
+        let upper = _mm512_movepi8_mask(_mm512_slli_epi16::<2>(index));
+        let first = _mm512_mask_mov_epi8(quarter(0), odd, quarter(1));
+        let second = _mm512_mask_mov_epi8(quarter(2), odd, quarter(3));
+        _mm512_mask_mov_epi8(first, upper, second)
+    };
+}
+
+avx512! { Avx512Vnni, 128,
+    i_dot16(acc: __m512i, a: __m512i, b: __m512i) -> __m512i = _mm512_dpwssd_epi32(acc, a, b);
+    i_dot8(acc: __m512i, values: __m512i, query: __m512i) -> __m512i = _mm512_dpbusd_epi32(acc, values, query);
+    u_lookup64(table: *const u8, index: __m512i) -> __m512i =
+        _mm512_permutexvar_epi8(index, _mm512_loadu_si512(table.cast()));
+}
+
+#[inline(always)]
+unsafe fn low4(index: __m512i) -> __m512i {
+    // SAFETY: the callers run with the features of the level.
+    unsafe { _mm512_and_si512(index, _mm512_set1_epi8(15)) }
 }

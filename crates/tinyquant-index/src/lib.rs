@@ -1,0 +1,31 @@
+//! Search over quantized vectors: ids, filters, exact counts of hits, and files' worth of state to save.
+
+mod centroids;
+mod clusters;
+mod column;
+mod config;
+mod encoder;
+mod error;
+mod fit;
+mod id;
+mod image;
+mod index;
+mod model;
+mod names;
+mod originals;
+mod part;
+mod rotation;
+mod rows;
+mod search;
+mod segments;
+mod shortlist;
+mod state;
+
+pub use column::{Bytes, Column};
+pub use config::{IdKind, IndexConfig, Metric, Originals};
+pub use error::Error;
+pub use id::{Id, IdRef, Ids};
+pub use image::{IdImage, Image, StoredIds};
+pub use index::{BuildOptions, Filter, Hits, IdList, Index, Partitions, SearchOptions, Stats};
+pub use model::Model;
+pub use part::Part;

@@ -1,0 +1,572 @@
+//! Rotation, segments and partitions of an index: everything that a row's bytes depend on.
+
+use crate::centroids::Centroids;
+use crate::rotation::{Matrix, Scratch, SignRotation};
+use crate::segments::DISTORTION;
+use crate::{Error, IndexConfig, Metric};
+use tinyquant_kernels::{
+    CodePlan, CodeQuery, CodeTable, CodedRows, FactorCode, LANES, ScanKernels, UNIT,
+};
+
+/// Axes that partitions look at, at most.
+const PARTITION_COLUMNS: usize = 192;
+
+/// How a vector is turned before it is coded.
+#[derive(Debug, Clone)]
+pub(crate) enum Rotation {
+    /// Signs and Walsh-Hadamard transforms, for vectors that nothing is known about.
+    Signs(SignRotation),
+    /// Principal axes of a sample, rotated within segments.
+    Axes(Matrix),
+}
+
+/// Rotation, segments and partitions of an index. It never changes.
+///
+/// A vector x is coded as `v = x / |x| - mean` for the cosine, else as the direction of `v = x - mean` and its
+/// length. The rotated v is cut into segments; the coordinates of a segment, scaled to unit mean square, become
+/// Lloyd-Max codes, and the segment's factor `|y|^2 / <y, y^>` makes the inner product of its codes with any query
+/// unbiased (`RaBitQ`, arXiv 2405.12497, section 3.2; segments as in SAQ, arXiv 2509.12086).
+#[derive(Debug)]
+pub struct Model {
+    dim: usize,
+    metric: Metric,
+    /// One value a component; all 0 where nothing is fitted.
+    mean: Vec<f32>,
+    rotation: Rotation,
+    /// (units, bits), those without bits included.
+    segments: Vec<(usize, u8)>,
+    plan: CodePlan,
+    centroids: Option<Centroids>,
+    /// What is taken off the product of a query with a centre.
+    offsets: Vec<f32>,
+}
+
+/// A query that is ready for any part.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pub(crate) code: CodeQuery,
+    rotated: Vec<f32>,
+    norm: f32,
+}
+
+/// Length of a vector, in f64 in order.
+pub(crate) fn length(values: &[f32]) -> f32 {
+    let square: f64 = values
+        .iter()
+        .map(|value| f64::from(*value) * f64::from(*value))
+        .sum();
+    libm::sqrt(square) as f32
+}
+
+impl Model {
+    /// The model of an index that was never fitted: one segment, one random rotation.
+    pub(crate) fn unfitted(config: &IndexConfig) -> Self {
+        let padded = config.dim().next_multiple_of(UNIT);
+        let rotation = Rotation::Signs(SignRotation::new(padded, config.seed()));
+        let segments = vec![(padded / UNIT, config.bits())];
+        let factor = nominal_factor(padded, config.bits());
+        Self::assemble(
+            config,
+            vec![0.0; config.dim()],
+            rotation,
+            segments,
+            vec![factor],
+            padded / UNIT,
+        )
+    }
+
+    /// A model of its parts; `lead` units are scanned first.
+    pub(crate) fn assemble(
+        config: &IndexConfig,
+        mean: Vec<f32>,
+        rotation: Rotation,
+        segments: Vec<(usize, u8)>,
+        factors: Vec<FactorCode>,
+        lead: usize,
+    ) -> Self {
+        let has_norms = config.metric() != Metric::Cosine;
+        let plan = CodePlan::new(&segments, factors, lead, has_norms);
+        Self {
+            dim: config.dim(),
+            metric: config.metric(),
+            mean,
+            rotation,
+            segments,
+            plan,
+            centroids: None,
+            offsets: Vec::new(),
+        }
+    }
+
+    /// The same with partitions.
+    pub(crate) fn with_centroids(&self, centroids: Centroids) -> Self {
+        let offsets = match self.metric {
+            Metric::Dot => Vec::new(),
+            Metric::L2 => centroids.halves().to_vec(),
+            Metric::Cosine => {
+                let mean = self.rotate(ScanKernels::active(), &self.mean, &mut Scratch::default());
+                let products = (0..centroids.len()).map(|centre| {
+                    let products = centroids
+                        .centre(centre)
+                        .zip(&mean)
+                        .map(|(a, b)| f64::from(a) * f64::from(*b));
+                    products.sum::<f64>() as f32
+                });
+                products
+                    .zip(centroids.halves())
+                    .map(|(product, half)| product + half)
+                    .collect()
+            }
+        };
+        Self {
+            mean: self.mean.clone(),
+            rotation: self.rotation.clone(),
+            segments: self.segments.clone(),
+            plan: self.plan.clone(),
+            centroids: Some(centroids),
+            offsets,
+            ..*self
+        }
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub(crate) fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    pub(crate) fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    pub(crate) fn rotation(&self) -> &Rotation {
+        &self.rotation
+    }
+
+    pub(crate) fn plan(&self) -> &CodePlan {
+        &self.plan
+    }
+
+    pub(crate) fn centroids(&self) -> Option<&Centroids> {
+        self.centroids.as_ref()
+    }
+
+    /// Components, padded to what the rotation takes.
+    pub(crate) fn columns(&self) -> usize {
+        match &self.rotation {
+            Rotation::Signs(rotation) => rotation.len(),
+            Rotation::Axes(matrix) => matrix.columns(),
+        }
+    }
+
+    /// Rotated components that have bits.
+    pub(crate) fn coded(&self) -> usize {
+        self.plan.units() * UNIT
+    }
+
+    /// (components, bits) of each segment.
+    pub fn segments(&self) -> Vec<(usize, u8)> {
+        self.segments
+            .iter()
+            .map(|(units, bits)| (units * UNIT, *bits))
+            .collect()
+    }
+
+    /// Whether its segments follow a sample.
+    pub fn is_fitted(&self) -> bool {
+        matches!(self.rotation, Rotation::Axes(_))
+    }
+
+    /// Partitions; 1 if there are none.
+    pub fn partitions(&self) -> usize {
+        self.centroids.as_ref().map_or(1, Centroids::len)
+    }
+
+    /// Bytes of 16 rows in the blocks of a part.
+    pub fn block_bytes(&self) -> usize {
+        self.plan.lead_bytes() + self.plan.factor_bytes()
+    }
+
+    /// Bytes of one row in the tails of a part.
+    pub fn tail_bytes(&self) -> usize {
+        self.plan.tail_bytes()
+    }
+
+    /// Bytes that a row takes: its codes, factors, norm and number.
+    pub fn code_bytes_per_row(&self) -> usize {
+        self.block_bytes() / LANES + self.tail_bytes() + 4
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let rotation = match &self.rotation {
+            Rotation::Signs(rotation) => 12 * rotation.len(),
+            Rotation::Axes(matrix) => 4 * matrix.rows().len(),
+        };
+        let centroids = self
+            .centroids
+            .as_ref()
+            .map_or(0, |centroids| 4 * centroids.rows().len());
+        rotation + centroids + 4 * self.mean.len()
+    }
+
+    /// Rotates a vector of `dim` components; components without bits are left out.
+    fn rotate(&self, kernels: &ScanKernels, values: &[f32], scratch: &mut Scratch) -> Vec<f32> {
+        match &self.rotation {
+            Rotation::Signs(rotation) => {
+                let mut rotated = values.to_vec();
+                rotated.resize(rotation.len(), 0.0);
+                rotation.one(kernels, &mut rotated);
+                rotated
+            }
+            Rotation::Axes(matrix) => {
+                let mut rotated = vec![0.0; matrix.len()];
+                matrix.one(kernels, values, length(values), scratch, &mut rotated);
+                rotated
+            }
+        }
+    }
+
+    /// Makes a query of `dim` finite values ready.
+    pub(crate) fn query(
+        &self,
+        kernels: &ScanKernels,
+        values: &[f32],
+        scratch: &mut Scratch,
+    ) -> Query {
+        let mut values = values.to_vec();
+        let product = |values: &[f32]| {
+            let products = values
+                .iter()
+                .zip(&self.mean)
+                .map(|(a, b)| f64::from(*a) * f64::from(*b));
+            products.sum::<f64>() as f32
+        };
+        let (base, slope, bend) = match self.metric {
+            Metric::Cosine => {
+                normalize(&mut values);
+                (product(&values), 1.0, 0.0)
+            }
+            Metric::Dot => (product(&values), 1.0, 0.0),
+            Metric::L2 => {
+                for (value, mean) in values.iter_mut().zip(&self.mean) {
+                    *value -= mean;
+                }
+                let norm = length(&values);
+                (-norm * norm, 2.0, -1.0)
+            }
+        };
+        let norm = length(&values);
+        let rotated = self.rotate(kernels, &values, scratch);
+        let code = CodeQuery::new(&self.plan, &rotated, base, slope, bend);
+        Query {
+            code,
+            rotated,
+            norm,
+        }
+    }
+
+    /// What each partition promises to each query; higher is better. Nothing where there are no partitions.
+    pub(crate) fn promises(
+        &self,
+        kernels: &ScanKernels,
+        queries: &[Query],
+        scratch: &mut Scratch,
+        out: &mut Vec<f32>,
+    ) {
+        out.clear();
+        if let Some(centroids) = &self.centroids {
+            let offsets = (self.metric != Metric::Dot).then_some(self.offsets.as_slice());
+            let queries: Vec<_> = queries
+                .iter()
+                .map(|query| (query.rotated.as_slice(), query.norm))
+                .collect();
+            centroids.promises(kernels, &queries, offsets, scratch, out);
+        }
+    }
+
+    /// Rotated components that partitions look at: of axes, those with most of the energy.
+    pub(crate) fn partition_columns(&self) -> usize {
+        if self.is_fitted() {
+            self.coded().min(PARTITION_COLUMNS)
+        } else {
+            self.coded()
+        }
+    }
+
+    /// The vector that a row's codes stand for; a unit vector for the cosine.
+    pub(crate) fn reconstruct(&self, rows: CodedRows<'_>, row: usize) -> Vec<f32> {
+        let (block, lane) = (row / LANES, row % LANES);
+        let lead = &rows.lead[block * self.plan.lead_bytes()..];
+        let factors = &rows.factors[block * self.plan.factor_bytes()..];
+        let tail = &rows.tails[row * self.plan.tail_bytes()..];
+        let mut values = vec![0.0; self.coded()];
+        for (unit, values) in values.chunks_exact_mut(UNIT).enumerate() {
+            let mut codes = [0_u8; UNIT];
+            for (bits, shift, in_lead, at) in self.plan.planes(unit) {
+                let per = 8 * usize::from(bits);
+                for (i, code) in codes.iter_mut().enumerate() {
+                    let (s, k) = (i / per, i % per);
+                    let byte = if in_lead {
+                        lead[at + (k / 4) * 4 * LANES + 4 * lane + k % 4]
+                    } else {
+                        tail[at + k]
+                    };
+                    let part = byte >> (s * usize::from(bits)) & (0xff >> (8 - bits));
+                    *code |= part << shift;
+                }
+            }
+            let table = self.plan.table(unit);
+            let segment = self.plan.segment_of(unit);
+            let factor = self.plan.factors()[segment].decode(factors[segment * LANES + lane]);
+            let kept = 1.0
+                - DISTORTION
+                    .get(usize::from(table.width()))
+                    .copied()
+                    .unwrap_or(0.0) as f32;
+            for (value, code) in values.iter_mut().zip(codes) {
+                *value = f32::from(table.value(code)) * factor * kept;
+            }
+        }
+        let mut out = vec![0.0; self.columns()];
+        match &self.rotation {
+            Rotation::Signs(rotation) => {
+                out.copy_from_slice(&values);
+                rotation.back(ScanKernels::active(), &mut out);
+            }
+            Rotation::Axes(matrix) => matrix.back(&values, &mut out),
+        }
+        out.truncate(self.dim);
+        let at = self.plan.factors().len() * LANES + 4 * lane;
+        let norm = match factors
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.first_chunk())
+        {
+            Some(bytes) if self.metric != Metric::Cosine => f32::from_le_bytes(*bytes),
+            _ => 1.0,
+        };
+        for (value, mean) in out.iter_mut().zip(&self.mean) {
+            *value = *value * norm + mean;
+        }
+        if self.metric == Metric::Cosine {
+            normalize(&mut out);
+        }
+        out
+    }
+
+    /// The bytes that a file holds; docs/format.md has them in order.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let coded = self.plan.factors().len();
+        bytes.extend([u8::from(self.is_fitted()), 0, 0, 0]);
+        for count in [
+            self.segments.len(),
+            coded,
+            self.plan.lead_units(),
+            self.partitions(),
+        ] {
+            bytes.extend((count as u32).to_le_bytes());
+        }
+        let step = self.centroids.as_ref().map_or(0.0, Centroids::step);
+        bytes.extend(step.to_le_bytes());
+        for (units, width) in &self.segments {
+            bytes.extend((*units as u32).to_le_bytes());
+            bytes.extend(u32::from(*width).to_le_bytes());
+        }
+        for factor in self.plan.factors() {
+            bytes.extend(factor.base.to_le_bytes());
+            bytes.extend(factor.shift.to_le_bytes());
+        }
+        if let Rotation::Axes(matrix) = &self.rotation {
+            bytes.extend(self.mean.iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(matrix.rows().iter().flat_map(|value| value.to_le_bytes()));
+        }
+        if let Some(centroids) = &self.centroids {
+            bytes.extend(
+                centroids
+                    .rows()
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes()),
+            );
+        }
+        bytes
+    }
+
+    /// Reads what [`Model::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Stored`] (`ERR_TQ_FORMAT`).
+    pub fn from_bytes(config: &IndexConfig, bytes: &[u8]) -> Result<Self, Error> {
+        let mut fields = Fields(bytes);
+        let [fitted, rest @ ..] = fields.take::<4>()?;
+        if fitted > 1 || rest != [0; 3] {
+            return Err(Error::format(format!("model of kind {fitted}")));
+        }
+        let [segment_count, coded, lead, partitions] = [(); 4].map(|()| fields.u32());
+        let (segment_count, coded) = (segment_count? as usize, coded? as usize);
+        let (lead, partitions) = (lead? as usize, partitions? as usize);
+        let step = fields.f32()?;
+        let padded = config.dim().div_ceil(UNIT);
+        if segment_count > padded || coded > segment_count || coded == 0 {
+            return Err(Error::format(format!("model of {segment_count} segments")));
+        }
+        let mut segments = Vec::with_capacity(segment_count);
+        let mut units = 0_usize;
+        for segment in 0..segment_count {
+            let (count, width) = (fields.u32()? as usize, fields.u32()?);
+            let has_bits = matches!(width, 1..=6 | 8);
+            units = units.saturating_add(count);
+            if count == 0
+                || units > padded
+                || has_bits != (segment < coded)
+                || (width != 0 && !has_bits)
+            {
+                return Err(Error::format(format!(
+                    "segment of {count} units of {width} bits"
+                )));
+            }
+            segments.push((count, width as u8));
+        }
+        let mut factors = Vec::with_capacity(coded);
+        for _ in 0..coded {
+            let factor = FactorCode {
+                base: fields.u32()?,
+                shift: fields.u32()?,
+            };
+            let top = u64::from(factor.base) + (255_u64 << factor.shift.min(32));
+            if factor.shift > 23 || top >= u64::from(f32::INFINITY.to_bits()) {
+                return Err(Error::format(format!("factors from {:x} on", factor.base)));
+            }
+            factors.push(factor);
+        }
+        let coded_units: usize = segments[..coded].iter().map(|(units, _)| units).sum();
+        if units != padded || lead == 0 || lead > coded_units {
+            return Err(Error::format(format!(
+                "model of {units} units, {lead} of them in the lead"
+            )));
+        }
+        let (mean, rotation) = if fitted == 1 {
+            let mut mean = Vec::with_capacity(config.dim());
+            for value in fields.array::<4>(config.dim())? {
+                let value = f32::from_le_bytes(*value);
+                if !value.is_finite() {
+                    return Err(Error::format("a mean that is not finite"));
+                }
+                mean.push(value);
+            }
+            let columns = config.dim().next_multiple_of(2);
+            let rows = fields.i16s(coded_units * UNIT * columns)?;
+            check_lengths(&rows, columns)?;
+            (mean, Rotation::Axes(Matrix::from_rows(columns, rows)))
+        } else {
+            if coded_units != padded {
+                return Err(Error::format("components without bits"));
+            }
+            let rotation = SignRotation::new(padded * UNIT, config.seed());
+            (vec![0.0; config.dim()], Rotation::Signs(rotation))
+        };
+        let mut model = Self::assemble(config, mean, rotation, segments, factors, lead);
+        if partitions > 1 {
+            let columns = model.partition_columns();
+            let rows = fields.i16s(partitions.saturating_mul(columns))?;
+            check_lengths(&rows, columns)?;
+            if !(step.is_finite() && step > 0.0) {
+                return Err(Error::format(format!("centres in steps of {step}")));
+            }
+            model = model.with_centroids(Centroids::from_rows(columns, partitions, rows, step));
+        }
+        if partitions == 0 || !fields.0.is_empty() {
+            return Err(Error::format(format!(
+                "{} bytes after the model",
+                fields.0.len()
+            )));
+        }
+        Ok(model)
+    }
+}
+
+/// Fails for rows so long that a sum of products could leave i32.
+fn check_lengths(rows: &[i16], columns: usize) -> Result<(), Error> {
+    for row in rows.chunks_exact(columns) {
+        let square: i64 = row.iter().map(|value| i64::from(*value).pow(2)).sum();
+        if square > 33_000 * 33_000 {
+            return Err(Error::format("an axis or a centre that is too long"));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the length 1, but leaves a zero vector.
+pub(crate) fn normalize(values: &mut [f32]) {
+    let square: f64 = values
+        .iter()
+        .map(|value| f64::from(*value) * f64::from(*value))
+        .sum();
+    let norm = libm::sqrt(square);
+    if norm > 0.0 {
+        for value in values {
+            *value = (f64::from(*value) / norm) as f32;
+        }
+    }
+}
+
+/// Where the factors of unit vectors in one segment lie: a factor of 2 around what Gaussian coordinates give.
+fn nominal_factor(len: usize, bits: u8) -> FactorCode {
+    let table = CodeTable::new(bits);
+    let largest = if bits == 8 {
+        4.0
+    } else {
+        LARGEST[usize::from(bits)]
+    };
+    let kept = 1.0 - DISTORTION.get(usize::from(bits)).copied().unwrap_or(0.0);
+    // |y|^2 / <y, value> with <y, value> = sqrt(len) * kept * 127 / largest.
+    let nominal = largest / (libm::sqrt(len as f64) * kept * 127.0);
+    debug_assert_eq!(table.width(), bits);
+    FactorCode {
+        base: (0.5 * nominal as f32).to_bits(),
+        shift: 16,
+    }
+}
+
+/// Largest Lloyd-Max level of each width, which becomes 127.
+const LARGEST: [f64; 5] = [1.0, 0.797_884_6, 1.510_417_6, 2.151_945_7, 2.732_589_6];
+
+/// Little-endian fields of a model.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let (field, rest) = self
+            .0
+            .split_first_chunk()
+            .ok_or_else(|| Error::format("a model that ends early"))?;
+        self.0 = rest;
+        Ok(*field)
+    }
+
+    fn u32(&mut self) -> Result<u32, Error> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn f32(&mut self) -> Result<f32, Error> {
+        self.take().map(f32::from_le_bytes)
+    }
+
+    fn array<const N: usize>(&mut self, count: usize) -> Result<&'a [[u8; N]], Error> {
+        let len = count.checked_mul(N).filter(|len| *len <= self.0.len());
+        let len = len.ok_or_else(|| Error::format("a model that ends early"))?;
+        let (bytes, rest) = self.0.split_at(len);
+        self.0 = rest;
+        Ok(bytes.as_chunks().0)
+    }
+
+    fn i16s(&mut self, count: usize) -> Result<Vec<i16>, Error> {
+        Ok(self
+            .array::<2>(count)?
+            .iter()
+            .map(|value| i16::from_le_bytes(*value))
+            .collect())
+    }
+}

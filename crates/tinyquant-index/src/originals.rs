@@ -1,0 +1,158 @@
+//! The vectors beside their codes.
+
+use crate::column::Buffer;
+use crate::{Column, Metric, Originals};
+use std::sync::Arc;
+use tinyquant_kernels::{ScanKernels, f32_to_f16};
+
+/// Bytes from which a run grows no more.
+const RUN: usize = 1 << 20;
+
+/// Vectors by row number, in runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Vectors {
+    kind: Originals,
+    dim: usize,
+    /// First row of each run, and its vectors.
+    runs: Vec<(u64, Column)>,
+    /// The run that grows.
+    open: Arc<Buffer>,
+    open_first: u64,
+}
+
+impl Vectors {
+    pub(crate) fn new(kind: Originals, dim: usize) -> Self {
+        Self {
+            kind,
+            dim,
+            runs: Vec::new(),
+            open: Arc::default(),
+            open_first: 0,
+        }
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.dim * self.kind.width()
+    }
+
+    /// Vectors of a file.
+    pub(crate) fn from_runs(kind: Originals, dim: usize, columns: Vec<Column>) -> Self {
+        let mut vectors = Self::new(kind, dim);
+        for column in columns {
+            let rows = column.len() / vectors.row_bytes().max(1);
+            vectors.runs.push((vectors.open_first, column));
+            vectors.open_first += rows as u64;
+        }
+        vectors
+    }
+
+    /// Makes the run that grows one that does not.
+    pub(crate) fn seal(&mut self) {
+        if self.open.len() == 0 {
+            return;
+        }
+        let rows = self.open.len() / self.row_bytes();
+        let open = Arc::unwrap_or_clone(std::mem::take(&mut self.open));
+        self.runs.push((self.open_first, open.into()));
+        self.open_first += rows as u64;
+    }
+
+    /// All runs.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        self.runs.iter().map(|(_, column)| column.clone()).collect()
+    }
+
+    /// Appends rows.
+    pub(crate) fn push(&mut self, values: &[f32]) {
+        if self.kind == Originals::None || values.is_empty() {
+            return;
+        }
+        let width = self.kind.width();
+        let open = Arc::make_mut(&mut self.open);
+        let start = open.len();
+        open.resize(start + values.len() * width);
+        let to = &mut open.as_mut()[start..];
+        match self.kind {
+            Originals::F16 => {
+                for (to, value) in to.as_chunks_mut::<2>().0.iter_mut().zip(values) {
+                    *to = f32_to_f16(*value).to_le_bytes();
+                }
+            }
+            Originals::F32 | Originals::None => {
+                for (to, value) in to.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+                    *to = value.to_le_bytes();
+                }
+            }
+        }
+        if open.len() >= RUN {
+            self.seal();
+        }
+    }
+
+    /// The bytes of a row.
+    fn row(&self, row: u32) -> Option<&[u8]> {
+        let (row, len) = (u64::from(row), self.row_bytes());
+        if row >= self.open_first {
+            let at = (row - self.open_first) as usize * len;
+            return (*self.open).as_ref().get(at..at + len);
+        }
+        let run = self
+            .runs
+            .partition_point(|(first, _)| *first <= row)
+            .checked_sub(1)?;
+        let (first, column) = &self.runs[run];
+        let at = (row - first) as usize * len;
+        column.get(at..at + len)
+    }
+
+    /// The score of a query against a row; `norm` is the length of the query.
+    pub(crate) fn score(
+        &self,
+        kernels: &ScanKernels,
+        metric: Metric,
+        query: &[f32],
+        norm: f32,
+        row: u32,
+    ) -> Option<f32> {
+        let bytes = self.row(row)?;
+        let [product, square, apart] = match self.kind {
+            Originals::None => return None,
+            Originals::F16 => kernels.pair_sums_f16(query, bytes),
+            Originals::F32 => kernels.pair_sums_f32(query, bytes),
+        };
+        Some(match metric {
+            Metric::Cosine => {
+                let lengths = norm * square.sqrt();
+                if lengths > 0.0 {
+                    product / lengths
+                } else {
+                    0.0
+                }
+            }
+            Metric::Dot => product,
+            Metric::L2 => -apart,
+        })
+    }
+
+    /// The vector of a row.
+    pub(crate) fn get(&self, row: u32) -> Option<Vec<f32>> {
+        let bytes = self.row(row)?;
+        match self.kind {
+            Originals::None => None,
+            Originals::F16 => Some(tinyquant_codec::widen_f16(bytes)),
+            Originals::F32 => {
+                let values = bytes.as_chunks::<4>().0.iter();
+                Some(values.map(|value| f32::from_le_bytes(*value)).collect())
+            }
+        }
+    }
+
+    /// Rows.
+    pub(crate) fn rows(&self) -> u64 {
+        self.open_first + (self.open.len() / self.row_bytes().max(1)) as u64
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.open.len()
+    }
+}

@@ -1,0 +1,419 @@
+//! Bodies that score codes.
+//!
+//! Sums of products of whole numbers are exact, so that their order does not matter; what follows them is the same
+//! sequence of f32 operations at every level.
+//!
+//! # Safety
+//! As in [`crate::bodies`].
+
+use crate::code_plan::{CodePlan, CodeQuery, FactorCode, LANES, PlanUnit, UNIT};
+use crate::codes::Codes;
+
+/// What a scan reads and writes; the lengths are those of `count` blocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Scan {
+    pub(crate) lead: *const u8,
+    pub(crate) factors: *const u8,
+    pub(crate) count: usize,
+    /// A score for each row and query, query by query.
+    pub(crate) scores: *mut f32,
+    /// A bit for each row whose score reaches the threshold, a number for each block and query.
+    pub(crate) masks: *mut u16,
+}
+
+/// Scores `Q` queries against the lead of blocks.
+#[inline(always)]
+pub(crate) unsafe fn scan<V: Codes, const Q: usize, const VECS: usize>(
+    plan: &CodePlan,
+    queries: &[&CodeQuery; Q],
+    thresholds: &[f32; Q],
+    scan: Scan,
+) {
+    let segments = plan.factors.len();
+    let units = &plan.units[..plan.lead_units()];
+    for block in 0..scan.count {
+        let mut masks = [0; Q];
+        for vec in 0..VECS {
+            // SAFETY: blocks, rows and queries stay within the counts that the callers checked.
+            unsafe {
+                let lead = scan
+                    .lead
+                    .add(block * plan.lead_bytes() + vec * 4 * V::S_LANES);
+                let factors = scan
+                    .factors
+                    .add(block * plan.factor_bytes() + vec * V::S_LANES);
+                let mut totals = [V::s_splat(0.0); Q];
+                let mut sums = begin::<V, Q>(queries, 0);
+                let (mut segment, mut at) = (0, lead);
+                for (index, unit) in units.iter().enumerate() {
+                    let codes = queries.map(|query| query.codes.as_ptr().add(index * UNIT));
+                    let table = &plan.tables[usize::from(unit.width)];
+                    let coarse = table.coarse.as_ptr().cast();
+                    match table.top() {
+                        4 => lines::<V, Q, 4>(&mut sums, at, coarse, codes),
+                        3 => lines3::<V, Q>(&mut sums, at, coarse, codes),
+                        2 => lines::<V, Q, 2>(&mut sums, at, coarse, codes),
+                        1 => lines::<V, Q, 1>(&mut sums, at, coarse, codes),
+                        _ => lines8::<V, Q>(&mut sums, at, codes),
+                    }
+                    at = at.add(LANES * UNIT / 8 * usize::from(table.top()));
+                    if unit.ends_segment || index + 1 == units.len() {
+                        let bytes = V::i_load_u8(factors.add(segment * LANES));
+                        let factor = decode::<V>(plan.factors[segment], bytes);
+                        for q in 0..Q {
+                            let sum = V::i_to_s(V::i_add(sums[q][0], sums[q][1]));
+                            let sum = V::s_mul(sum, V::s_splat(queries[q].scales[segment]));
+                            totals[q] = V::s_add(totals[q], V::s_mul(sum, factor));
+                        }
+                        segment += 1;
+                        if index + 1 < units.len() {
+                            sums = begin::<V, Q>(queries, segment);
+                        }
+                    }
+                }
+                for q in 0..Q {
+                    let mut score = totals[q];
+                    if plan.has_norms {
+                        let norms = scan
+                            .factors
+                            .add(block * plan.factor_bytes() + segments * LANES);
+                        let norm = V::i_as_s(V::i_load(norms.add(vec * 4 * V::S_LANES)));
+                        let straight = V::s_mul(V::s_splat(queries[q].slope), score);
+                        let bent = V::s_mul(V::s_splat(queries[q].bend), norm);
+                        score = V::s_mul(norm, V::s_add(straight, bent));
+                    }
+                    score = V::s_add(score, V::s_splat(queries[q].base));
+                    let row = (q * scan.count + block) * LANES + vec * V::S_LANES;
+                    V::s_store(scan.scores.add(row), score);
+                    masks[q] |= V::s_ge(score, V::s_splat(thresholds[q])) << (vec * V::S_LANES);
+                }
+            }
+        }
+        for (q, mask) in masks.into_iter().enumerate() {
+            // SAFETY: one mask for each query and block.
+            unsafe { scan.masks.add(q * scan.count + block).write(mask as u16) };
+        }
+    }
+}
+
+/// Two sums a query: each dot product waits for the one before it in the same sum.
+#[inline(always)]
+unsafe fn begin<V: Codes, const Q: usize>(
+    queries: &[&CodeQuery; Q],
+    segment: usize,
+) -> [[V::I; 2]; Q] {
+    // SAFETY: as the module says.
+    unsafe {
+        queries.map(|query| {
+            let bias = i32::from(V::BIAS) * query.lead_sums.get(segment).copied().unwrap_or(0);
+            [V::i_splat(-bias), V::i_splat(0)]
+        })
+    }
+}
+
+#[inline(always)]
+unsafe fn decode<V: Codes>(code: FactorCode, bytes: V::I) -> V::S {
+    // SAFETY: as the module says.
+    unsafe {
+        let bits = V::i_add(V::i_splat(code.base as i32), V::i_shl(bytes, code.shift));
+        V::i_as_s(V::i_unless_zero(bytes, bits))
+    }
+}
+
+/// Sixteen levels as bytes, ready for the dot product.
+#[inline(always)]
+unsafe fn biased<V: Codes>(levels: *const u8) -> V::Bytes16 {
+    // SAFETY: the callers pass sixteen levels.
+    unsafe {
+        V::bytes16(
+            levels
+                .cast::<[u8; 16]>()
+                .read()
+                .map(|level| level ^ V::BIAS)
+                .as_ptr(),
+        )
+    }
+}
+
+#[inline(always)]
+unsafe fn splat4<V: Codes>(codes: *const i8) -> V::I {
+    // SAFETY: the callers point at four codes.
+    unsafe { V::i_splat(codes.cast::<i32>().read_unaligned()) }
+}
+
+/// Adds the products of a unit whose top bits are one plane.
+#[inline(always)]
+unsafe fn lines<V: Codes, const Q: usize, const BITS: u32>(
+    sums: &mut [[V::I; 2]; Q],
+    at: *const u8,
+    levels: *const u8,
+    codes: [*const i8; Q],
+) {
+    let count = 2 * BITS as usize;
+    // SAFETY: a unit has `count` lines and 64 codes.
+    unsafe {
+        let levels = biased::<V>(levels);
+        let mask = V::i_splat(0x0101_0101 * ((1 << BITS) - 1));
+        for line in 0..count {
+            let word = V::i_load(at.add(line * 4 * LANES));
+            for s in 0..8 / BITS {
+                let index = V::i_and(V::i_shr(word, s * BITS), mask);
+                let values = V::i_lookup(levels, index);
+                for (sums, codes) in sums.iter_mut().zip(codes) {
+                    let query = splat4::<V>(codes.add(4 * (s as usize * count + line)));
+                    let sum = &mut sums[s as usize % 2];
+                    *sum = V::i_dot8(*sum, values, query);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of a unit of three bits: four lines of two and two lines of one.
+#[inline(always)]
+unsafe fn lines3<V: Codes, const Q: usize>(
+    sums: &mut [[V::I; 2]; Q],
+    at: *const u8,
+    levels: *const u8,
+    codes: [*const i8; Q],
+) {
+    // SAFETY: a unit has six lines and 64 codes.
+    unsafe {
+        let levels = biased::<V>(levels);
+        let (two, one) = (V::i_splat(0x0303_0303), V::i_splat(0x0101_0101));
+        let low = [
+            V::i_load(at.add(4 * 4 * LANES)),
+            V::i_load(at.add(5 * 4 * LANES)),
+        ];
+        for line in 0..4_usize {
+            let word = V::i_load(at.add(line * 4 * LANES));
+            for s in 0..4_usize {
+                // Group 4s + line of four components; the plane of one bit has it in line `line % 2`.
+                let bit = V::i_and(V::i_shr(low[line % 2], (2 * s + line / 2) as u32), one);
+                let pair = V::i_and(V::i_shr(word, 2 * s as u32), two);
+                let index = V::i_or(V::i_add(pair, pair), bit);
+                let values = V::i_lookup(levels, index);
+                for (sums, codes) in sums.iter_mut().zip(codes) {
+                    let query = splat4::<V>(codes.add(4 * (4 * s + line)));
+                    let sum = &mut sums[s % 2];
+                    *sum = V::i_dot8(*sum, values, query);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of a unit whose codes are its values.
+#[inline(always)]
+unsafe fn lines8<V: Codes, const Q: usize>(
+    sums: &mut [[V::I; 2]; Q],
+    at: *const u8,
+    codes: [*const i8; Q],
+) {
+    // SAFETY: a unit has sixteen lines and 64 codes.
+    unsafe {
+        let bias = V::i_splat(0x0101_0101_u32.wrapping_mul(u32::from(V::BIAS)) as i32);
+        for line in 0..16_usize {
+            let values = V::i_xor(V::i_load(at.add(line * 4 * LANES)), bias);
+            for (sums, codes) in sums.iter_mut().zip(codes) {
+                let query = splat4::<V>(codes.add(4 * line));
+                let sum = &mut sums[line % 2];
+                *sum = V::i_dot8(*sum, values, query);
+            }
+        }
+    }
+}
+
+/// What scoring rows reads: the lead lines, factors and tails of a part.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows {
+    pub(crate) lead: *const u8,
+    pub(crate) factors: *const u8,
+    pub(crate) tails: *const u8,
+}
+
+/// Rows between the one that is scored and the one whose bytes are asked for.
+const AHEAD: usize = 6;
+
+/// The whole scores of some rows.
+#[inline(always)]
+pub(crate) unsafe fn score_rows<V: Codes>(
+    plan: &CodePlan,
+    query: &CodeQuery,
+    from: Rows,
+    rows: &[u32],
+    out: *mut f32,
+) {
+    let tables: [[u8; 64]; 7] =
+        std::array::from_fn(|width| plan.tables[width].values.map(|value| value as u8 ^ V::BIAS));
+    for (i, row) in rows.iter().enumerate() {
+        // SAFETY: the callers checked the rows; addresses that are only asked for need not be valid.
+        unsafe {
+            if let Some(next) = rows.get(i + AHEAD) {
+                let tail = from.tails.wrapping_add(*next as usize * plan.tail_bytes());
+                for line in (0..plan.tail_bytes() + 63).step_by(64) {
+                    V::prefetch(tail.wrapping_add(line));
+                }
+            }
+            let (block, lane) = (*row as usize / LANES, *row as usize % LANES);
+            let lead = from.lead.wrapping_add(block * plan.lead_bytes() + 4 * lane);
+            let factors = from.factors.add(block * plan.factor_bytes());
+            let tail = from.tails.wrapping_add(*row as usize * plan.tail_bytes());
+            let (mut total, mut segment) = (0.0, 0);
+            let mut sum = V::i_splat(0);
+            for (index, unit) in plan.units.iter().enumerate() {
+                let values = unit_values::<V>(unit, &tables, lead, tail);
+                sum = V::u_dot8(sum, values, query.codes.as_ptr().add(index * UNIT));
+                if unit.ends_segment {
+                    let whole = V::i_sum(sum) - i32::from(V::BIAS) * query.sums[segment];
+                    let byte = factors.add(segment * LANES + lane).read();
+                    let factor = plan.factors[segment].decode(byte);
+                    total += (whole as f32 * query.scales[segment]) * factor;
+                    sum = V::i_splat(0);
+                    segment += 1;
+                }
+            }
+            if plan.has_norms {
+                let at = factors.add(segment * LANES + 4 * lane);
+                let norm = f32::from_le_bytes(at.cast::<[u8; 4]>().read());
+                total = norm * (query.slope * total + query.bend * norm);
+            }
+            out.add(i).write(total + query.base);
+        }
+    }
+}
+
+/// The values of a unit of one row, ready for the dot product.
+#[inline(always)]
+unsafe fn unit_values<V: Codes>(
+    unit: &PlanUnit,
+    tables: &[[u8; 64]; 7],
+    lead: *const u8,
+    tail: *const u8,
+) -> V::Bytes64 {
+    // SAFETY: the plan's offsets lie within a block and a tail.
+    unsafe {
+        let mut gathered = [0_u8; 64];
+        let mut low = tail.wrapping_add(unit.tail_at);
+        let mut top = low;
+        if let Some(at) = unit.lead_at {
+            let dwords = match unit.width {
+                4.. if unit.width != 8 => 8,
+                8 => 16,
+                width => 2 * usize::from(width),
+            };
+            for (line, to) in gathered
+                .as_chunks_mut::<4>()
+                .0
+                .iter_mut()
+                .take(dwords)
+                .enumerate()
+            {
+                *to = lead.add(at + line * 4 * LANES).cast::<[u8; 4]>().read();
+            }
+            top = gathered.as_ptr();
+        } else if matches!(unit.width, 4..8) {
+            low = low.wrapping_add(32);
+        }
+        match unit.width {
+            8 => V::u_bias(V::u_load(top)),
+            6 => {
+                let index = V::u_join(V::u_plane4(top), 2, V::u_plane2(low));
+                V::u_lookup64(tables[6].as_ptr(), index)
+            }
+            5 => {
+                let index = V::u_join(V::u_plane4(top), 1, V::u_plane1(low));
+                V::u_lookup64(tables[5].as_ptr(), index)
+            }
+            4 => V::u_lookup16(tables[4].as_ptr(), V::u_plane4(top)),
+            3 => {
+                let index = V::u_join(V::u_plane2(top), 1, V::u_plane1(top.add(16)));
+                V::u_lookup16(tables[3].as_ptr(), index)
+            }
+            2 => V::u_lookup16(tables[2].as_ptr(), V::u_plane2(top)),
+            _ => V::u_lookup16(tables[1].as_ptr(), V::u_plane1(top)),
+        }
+    }
+}
+
+/// `<q, x>`, `<x, x>` and `|q - x|^2` of vectors whose values `load` widens: sixteen sums each, added up pairwise.
+#[inline(always)]
+pub(crate) unsafe fn pair_sums<V: Codes, const VECS: usize>(
+    query: *const f32,
+    len: usize,
+    load: impl Fn(usize) -> [f32; 16],
+) -> [f32; 3] {
+    // SAFETY: the query has `len` values.
+    unsafe {
+        let mut sums = [[V::s_splat(0.0); VECS]; 3];
+        for at in (0..len).step_by(LANES) {
+            let values = load(at);
+            let mut given = [0.0; LANES];
+            let count = LANES.min(len - at);
+            std::ptr::copy_nonoverlapping(query.add(at), given.as_mut_ptr(), count);
+            for v in 0..VECS {
+                let q = V::s_load(given.as_ptr().add(v * V::S_LANES));
+                let x = V::s_load(values.as_ptr().add(v * V::S_LANES));
+                let apart = V::s_sub(q, x);
+                for (sum, (a, b)) in sums.iter_mut().zip([(q, x), (x, x), (apart, apart)]) {
+                    sum[v] = V::s_add(sum[v], V::s_mul(a, b));
+                }
+            }
+        }
+        sums.map(|sums| {
+            let mut lanes = [0.0; LANES];
+            for (v, sum) in sums.into_iter().enumerate() {
+                V::s_store(lanes.as_mut_ptr().add(v * V::S_LANES), sum);
+            }
+            let mut width = LANES / 2;
+            while width > 0 {
+                for i in 0..width {
+                    lanes[i] += lanes[i + width];
+                }
+                width /= 2;
+            }
+            lanes[0]
+        })
+    }
+}
+
+/// [`pair_sums`] of little-endian f16 values.
+#[inline(always)]
+pub(crate) unsafe fn pair_sums_f16<V: Codes, const VECS: usize>(
+    query: *const f32,
+    len: usize,
+    halves: *const u8,
+) -> [f32; 3] {
+    // SAFETY: there are `len` halves; a short end is copied first.
+    unsafe {
+        pair_sums::<V, VECS>(query, len, |at| {
+            let mut bytes = [0_u8; 2 * LANES];
+            let count = LANES.min(len - at);
+            std::ptr::copy_nonoverlapping(halves.add(2 * at), bytes.as_mut_ptr(), 2 * count);
+            let mut values = [0.0; LANES];
+            for v in 0..VECS {
+                let wide = V::s_load_f16(bytes.as_ptr().add(2 * v * V::S_LANES));
+                V::s_store(values.as_mut_ptr().add(v * V::S_LANES), wide);
+            }
+            values
+        })
+    }
+}
+
+/// [`pair_sums`] of little-endian f32 values.
+#[inline(always)]
+pub(crate) unsafe fn pair_sums_f32<V: Codes, const VECS: usize>(
+    query: *const f32,
+    len: usize,
+    values: *const u8,
+) -> [f32; 3] {
+    // SAFETY: there are `len` values.
+    unsafe {
+        pair_sums::<V, VECS>(query, len, |at| {
+            let mut wide = [0.0_f32; LANES];
+            let count = LANES.min(len - at);
+            std::ptr::copy_nonoverlapping(values.add(4 * at), wide.as_mut_ptr().cast(), 4 * count);
+            wide
+        })
+    }
+}
