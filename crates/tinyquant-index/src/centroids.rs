@@ -120,6 +120,28 @@ impl Centroids {
         nearest
     }
 
+    /// The nearest centre of one vector, the one that it has in a tile.
+    pub(crate) fn nearest_one(
+        &self,
+        kernels: &ScanKernels,
+        values: &[f32],
+        norm: f32,
+        times: f32,
+        scratch: &mut Scratch,
+    ) -> u32 {
+        let vector = std::iter::once((values, norm));
+        let sums = scratch.products(kernels, vector, WHOLE, &self.panels, self.columns);
+        let factor = norm * times * (self.step / WHOLE);
+        let (mut best, mut nearest) = (f32::NEG_INFINITY, 0);
+        for ((centre, sum), half) in (0_u32..).zip(sums).zip(&self.halves) {
+            let value = *sum as f32 * factor - half;
+            if value > best {
+                (best, nearest) = (value, centre);
+            }
+        }
+        nearest
+    }
+
     /// What the centres promise to rotated queries, of the lengths given at most: `<q, c> - offset`, query by query.
     pub(crate) fn promises(
         &self,

@@ -74,6 +74,15 @@ impl Column {
         })
     }
 
+    /// The same for an owner that keeps the bytes in memory for this column and its like.
+    pub fn owned(owner: Arc<dyn Bytes>, range: Range<usize>) -> Option<Self> {
+        let column = Self::new(owner, range)?;
+        Some(Self {
+            is_owned: true,
+            ..column
+        })
+    }
+
     /// Whether the bytes are memory of its own.
     pub fn is_owned(&self) -> bool {
         self.is_owned

@@ -36,7 +36,7 @@ pub(crate) struct Encoded {
     pub(crate) lists: Vec<u32>,
 }
 
-/// Codes rows of finite values, on the current pool.
+/// Codes rows of finite values, on the current pool if this is one of its threads.
 pub(crate) fn encode(model: &Model, values: &[f32], control: &Control) -> Result<Encoded, Error> {
     let (dim, plan) = (model.dim(), model.plan());
     let len = values.len() / dim;
@@ -75,7 +75,7 @@ pub(crate) fn encode(model: &Model, values: &[f32], control: &Control) -> Result
         control.report(before + count, len);
         Ok(())
     };
-    if strips.len() < 2 {
+    if strips.len() < 2 || rayon::current_thread_index().is_none() {
         let mut encoder = Encoder::new(model);
         strips
             .into_iter()
@@ -155,8 +155,16 @@ impl<'a> Encoder<'a> {
             if let Some(centroids) = self.model.centroids() {
                 let tile = &self.rotated[..centroids.columns() * LANES];
                 let (norms, times) = (&lengths.coded, &lengths.times);
-                let nearest = centroids.nearest(self.kernels, tile, norms, times, &mut self.assign);
-                lists.copy_from_slice(&nearest[..lists.len()]);
+                if let [list] = lists {
+                    let one: Vec<f32> = tile.iter().step_by(LANES).copied().collect();
+                    let (norm, times) = (norms[0], times[0]);
+                    *list =
+                        centroids.nearest_one(self.kernels, &one, norm, times, &mut self.scratch);
+                } else {
+                    let nearest =
+                        centroids.nearest(self.kernels, tile, norms, times, &mut self.assign);
+                    lists.copy_from_slice(&nearest[..lists.len()]);
+                }
             }
             self.code();
             let lead = &mut strip.lead[block * plan.lead_bytes()..][..plan.lead_bytes()];
@@ -209,6 +217,15 @@ impl<'a> Encoder<'a> {
             Rotation::Signs(rotation) => {
                 rotation.tile(kernels, &mut self.tile);
                 std::mem::swap(rotated, &mut self.tile);
+            }
+            Rotation::Axes(matrix) if values.len() == dim => {
+                let one: Vec<f32> = self.tile.iter().step_by(LANES).copied().collect();
+                let mut out = vec![0.0; matrix.len()];
+                matrix.one(kernels, &one, lengths.coded[0], &mut self.scratch, &mut out);
+                for (row, value) in rotated.as_chunks_mut::<LANES>().0.iter_mut().zip(out) {
+                    *row = [0.0; LANES];
+                    row[0] = value;
+                }
             }
             Rotation::Axes(matrix) => {
                 let out = &mut rotated[..matrix.len() * LANES];

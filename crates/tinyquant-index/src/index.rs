@@ -258,11 +258,11 @@ impl Index {
                 "the index was fitted while vectors were being added",
             ));
         }
-        if state.rows + rows as u64 > u64::from(u32::MAX) {
+        if state.rows + rows as u64 >= u64::from(u32::MAX) {
             return Err(Error::Stored {
                 code: ErrorCode::Limit,
                 details: vec![],
-                message: "an index holds up to 2^32 - 1 vectors".to_owned(),
+                message: "an index holds up to 2^32 - 2 vectors".to_owned(),
             });
         }
         let kind = self.config.id_kind();
@@ -498,7 +498,7 @@ impl Index {
         let state = self.snapshot();
         let (mut heap, mut mapped) = (state.model.heap_bytes() + names.heap_bytes(), 0);
         let parts = state.parts.iter().flat_map(|part| part.columns());
-        for column in parts.chain(&state.originals.columns()) {
+        for column in parts.chain(state.originals.columns()) {
             *(if column.is_owned() {
                 &mut heap
             } else {
@@ -538,7 +538,7 @@ impl Index {
             live: state.live,
             parts: state.parts.clone(),
             dead: Arc::clone(&state.dead),
-            originals: state.originals.columns(),
+            originals: state.originals.columns().cloned().collect(),
             ids: names.image(),
         })
     }

@@ -8,6 +8,9 @@ use tinyquant_kernels::{ScanKernels, f32_to_f16};
 /// Bytes from which a run grows no more.
 const RUN: usize = 1 << 20;
 
+/// A squared length below which squares of components may have vanished.
+const SMALL: f32 = 1e-30;
+
 /// Vectors by row number, in runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Vectors {
@@ -58,8 +61,8 @@ impl Vectors {
     }
 
     /// All runs.
-    pub(crate) fn columns(&self) -> Vec<Column> {
-        self.runs.iter().map(|(_, column)| column.clone()).collect()
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.runs.iter().map(|(_, column)| column)
     }
 
     /// Appends rows.
@@ -120,6 +123,10 @@ impl Vectors {
             Originals::F16 => kernels.pair_sums_f16(query, bytes),
             Originals::F32 => kernels.pair_sums_f32(query, bytes),
         };
+        let sums = [product, square, apart, norm];
+        if sums.iter().any(|sum| !sum.is_finite()) || square < SMALL {
+            return Some(wide_score(metric, query, &self.get(row)?));
+        }
         Some(match metric {
             Metric::Cosine => {
                 let lengths = norm * square.sqrt();
@@ -155,4 +162,28 @@ impl Vectors {
     pub(crate) fn heap_bytes(&self) -> usize {
         self.open.len()
     }
+}
+
+/// A score whose terms leave the range of f32.
+fn wide_score(metric: Metric, query: &[f32], values: &[f32]) -> f32 {
+    let sum = |term: fn(f64, f64) -> f64| {
+        let pairs = query.iter().zip(values);
+        pairs
+            .map(|(q, x)| term(f64::from(*q), f64::from(*x)))
+            .sum::<f64>()
+    };
+    let product = sum(|q, x| q * x);
+    let score = match metric {
+        Metric::Dot => product,
+        Metric::L2 => -sum(|q, x| (q - x) * (q - x)),
+        Metric::Cosine => {
+            let lengths = libm::sqrt(sum(|q, _| q * q)) * libm::sqrt(sum(|_, x| x * x));
+            if lengths > 0.0 {
+                product / lengths
+            } else {
+                0.0
+            }
+        }
+    };
+    score as f32
 }

@@ -62,6 +62,9 @@ pub struct CodePlan {
     pub(crate) units: Vec<PlanUnit>,
     pub(crate) factors: Vec<FactorCode>,
     pub(crate) tables: Vec<CodeTable>,
+    /// Levels by width and code, as they are and with 128 added; the same of the top bits.
+    pub(crate) levels: [Vec<[u8; 64]>; 2],
+    pub(crate) coarse: [Vec<[u8; 16]>; 2],
     lead_units: usize,
     lead_bytes: usize,
     tail_bytes: usize,
@@ -114,10 +117,25 @@ impl CodePlan {
             }
         }
         let lead_units = lead.min(units.len());
+        let biases = [0, 128];
+        let levels = biases.map(|bias| {
+            let levels = tables.iter().map(|table| table.values);
+            levels
+                .map(|levels| levels.map(|level| level as u8 ^ bias))
+                .collect()
+        });
+        let coarse = biases.map(|bias| {
+            let levels = tables.iter().map(|table| table.coarse);
+            levels
+                .map(|levels| levels.map(|level| level as u8 ^ bias))
+                .collect()
+        });
         Self {
             units,
             factors,
             tables,
+            levels,
+            coarse,
             lead_units,
             lead_bytes,
             tail_bytes,

@@ -25,8 +25,8 @@ pub(crate) trait Codes: Simd {
     /// Lane by lane: `yes` where `value >= threshold`, else `no`.
     unsafe fn s_select_ge(value: Self::S, threshold: Self::S, yes: Self::S, no: Self::S)
     -> Self::S;
-    /// One bit a lane, the first lane lowest: set where `a >= b`.
-    unsafe fn s_ge(a: Self::S, b: Self::S) -> u32;
+    /// One bit a lane, the first lane lowest: set unless `a < b`, and so where either is a NaN.
+    unsafe fn s_not_less(a: Self::S, b: Self::S) -> u32;
     /// Rounds to nearest, ties to even; magnitudes are below 2^31.
     unsafe fn s_round(a: Self::S) -> Self::I;
 

@@ -46,9 +46,13 @@ pub(crate) unsafe fn scan<V: Codes, const Q: usize, const VECS: usize>(
                 let mut sums = begin::<V, Q>(queries, 0);
                 let (mut segment, mut at) = (0, lead);
                 for (index, unit) in units.iter().enumerate() {
-                    let codes = queries.map(|query| query.codes.as_ptr().add(index * UNIT));
+                    let mut codes = [std::ptr::null(); Q];
+                    for (codes, query) in codes.iter_mut().zip(queries) {
+                        *codes = query.codes.as_ptr().add(index * UNIT);
+                    }
                     let table = &plan.tables[usize::from(unit.width)];
-                    let coarse = table.coarse.as_ptr().cast();
+                    let levels = &plan.coarse[usize::from(V::BIAS > 0)];
+                    let coarse = levels[usize::from(unit.width)].as_ptr();
                     match table.top() {
                         4 => lines::<V, Q, 4>(&mut sums, at, coarse, codes),
                         3 => lines3::<V, Q>(&mut sums, at, coarse, codes),
@@ -85,7 +89,8 @@ pub(crate) unsafe fn scan<V: Codes, const Q: usize, const VECS: usize>(
                     score = V::s_add(score, V::s_splat(queries[q].base));
                     let row = (q * scan.count + block) * LANES + vec * V::S_LANES;
                     V::s_store(scan.scores.add(row), score);
-                    masks[q] |= V::s_ge(score, V::s_splat(thresholds[q])) << (vec * V::S_LANES);
+                    masks[q] |=
+                        V::s_not_less(score, V::s_splat(thresholds[q])) << (vec * V::S_LANES);
                 }
             }
         }
@@ -104,10 +109,12 @@ unsafe fn begin<V: Codes, const Q: usize>(
 ) -> [[V::I; 2]; Q] {
     // SAFETY: as the module says.
     unsafe {
-        queries.map(|query| {
-            let bias = i32::from(V::BIAS) * query.lead_sums.get(segment).copied().unwrap_or(0);
-            [V::i_splat(-bias), V::i_splat(0)]
-        })
+        let mut sums = [[V::i_splat(0); 2]; Q];
+        for (sums, query) in sums.iter_mut().zip(queries) {
+            let sum = query.lead_sums.get(segment).copied().unwrap_or(0);
+            sums[0] = V::i_splat(-i32::from(V::BIAS) * sum);
+        }
+        sums
     }
 }
 
@@ -117,21 +124,6 @@ unsafe fn decode<V: Codes>(code: FactorCode, bytes: V::I) -> V::S {
     unsafe {
         let bits = V::i_add(V::i_splat(code.base as i32), V::i_shl(bytes, code.shift));
         V::i_as_s(V::i_unless_zero(bytes, bits))
-    }
-}
-
-/// Sixteen levels as bytes, ready for the dot product.
-#[inline(always)]
-unsafe fn biased<V: Codes>(levels: *const u8) -> V::Bytes16 {
-    // SAFETY: the callers pass sixteen levels.
-    unsafe {
-        V::bytes16(
-            levels
-                .cast::<[u8; 16]>()
-                .read()
-                .map(|level| level ^ V::BIAS)
-                .as_ptr(),
-        )
     }
 }
 
@@ -152,7 +144,7 @@ unsafe fn lines<V: Codes, const Q: usize, const BITS: u32>(
     let count = 2 * BITS as usize;
     // SAFETY: a unit has `count` lines and 64 codes.
     unsafe {
-        let levels = biased::<V>(levels);
+        let levels = V::bytes16(levels);
         let mask = V::i_splat(0x0101_0101 * ((1 << BITS) - 1));
         for line in 0..count {
             let word = V::i_load(at.add(line * 4 * LANES));
@@ -179,7 +171,7 @@ unsafe fn lines3<V: Codes, const Q: usize>(
 ) {
     // SAFETY: a unit has six lines and 64 codes.
     unsafe {
-        let levels = biased::<V>(levels);
+        let levels = V::bytes16(levels);
         let (two, one) = (V::i_splat(0x0303_0303), V::i_splat(0x0101_0101));
         let low = [
             V::i_load(at.add(4 * 4 * LANES)),
@@ -244,8 +236,7 @@ pub(crate) unsafe fn score_rows<V: Codes>(
     rows: &[u32],
     out: *mut f32,
 ) {
-    let tables: [[u8; 64]; 7] =
-        std::array::from_fn(|width| plan.tables[width].values.map(|value| value as u8 ^ V::BIAS));
+    let tables = plan.levels[usize::from(V::BIAS > 0)].as_slice();
     for (i, row) in rows.iter().enumerate() {
         // SAFETY: the callers checked the rows; addresses that are only asked for need not be valid.
         unsafe {
@@ -262,7 +253,7 @@ pub(crate) unsafe fn score_rows<V: Codes>(
             let (mut total, mut segment) = (0.0, 0);
             let mut sum = V::i_splat(0);
             for (index, unit) in plan.units.iter().enumerate() {
-                let values = unit_values::<V>(unit, &tables, lead, tail);
+                let values = unit_values::<V>(unit, tables, lead, tail);
                 sum = V::u_dot8(sum, values, query.codes.as_ptr().add(index * UNIT));
                 if unit.ends_segment {
                     let whole = V::i_sum(sum) - i32::from(V::BIAS) * query.sums[segment];
@@ -287,7 +278,7 @@ pub(crate) unsafe fn score_rows<V: Codes>(
 #[inline(always)]
 unsafe fn unit_values<V: Codes>(
     unit: &PlanUnit,
-    tables: &[[u8; 64]; 7],
+    tables: &[[u8; 64]],
     lead: *const u8,
     tail: *const u8,
 ) -> V::Bytes64 {
@@ -360,7 +351,8 @@ pub(crate) unsafe fn pair_sums<V: Codes, const VECS: usize>(
                 }
             }
         }
-        sums.map(|sums| {
+        let mut totals = [0.0; 3];
+        for (total, sums) in totals.iter_mut().zip(sums) {
             let mut lanes = [0.0; LANES];
             for (v, sum) in sums.into_iter().enumerate() {
                 V::s_store(lanes.as_mut_ptr().add(v * V::S_LANES), sum);
@@ -372,8 +364,9 @@ pub(crate) unsafe fn pair_sums<V: Codes, const VECS: usize>(
                 }
                 width /= 2;
             }
-            lanes[0]
-        })
+            *total = lanes[0];
+        }
+        totals
     }
 }
 

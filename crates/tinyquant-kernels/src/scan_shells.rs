@@ -344,7 +344,7 @@ impl ScanKernels {
     }
 
     /// Scores the lead of whole blocks against each query: the scores and masks of the first query come first. A bit of
-    /// a mask is set where the score reaches the query's threshold.
+    /// a mask is set where the score reaches the query's threshold, or is no number.
     ///
     /// # Panics
     /// If the lengths do not fit each other or the plan.

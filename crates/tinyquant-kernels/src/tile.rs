@@ -329,8 +329,15 @@ pub(crate) unsafe fn tile_codes<V: Codes>(
                     );
                 }
             } else {
-                let levels = [0, 1, 2, 3].map(|step: usize| V::table(table.levels[step].as_ptr()));
-                let fine = [0, 1, 2].map(|step: usize| V::table(table.fine[step].as_ptr()));
+                let level = |step: usize| table.levels[step].as_ptr();
+                let levels = [
+                    V::table(level(0)),
+                    V::table(level(1)),
+                    V::table(level(2)),
+                    V::table(level(3)),
+                ];
+                let fine = |step: usize| table.fine[step].as_ptr();
+                let fine = [V::table(fine(0)), V::table(fine(1)), V::table(fine(2))];
                 let one = V::i_splat(1);
                 for i in 0..len {
                     let value = V::s_mul(V::s_load(tile.add(i * LANES + lane)), scale);

@@ -86,8 +86,8 @@ impl Codes for $name {
         s_min(a: float32x4_t, b: float32x4_t) -> float32x4_t = vminq_f32(a, b);
         s_select_ge(value: float32x4_t, threshold: float32x4_t, yes: float32x4_t, no: float32x4_t) -> float32x4_t =
             vbslq_f32(vcgeq_f32(value, threshold), yes, no);
-        s_ge(a: float32x4_t, b: float32x4_t) -> u32 = {
-            let bits = vandq_u32(vcgeq_f32(a, b), vld1q_u32([1, 2, 4, 8].as_ptr()));
+        s_not_less(a: float32x4_t, b: float32x4_t) -> u32 = {
+            let bits = vandq_u32(vmvnq_u32(vcltq_f32(a, b)), vld1q_u32([1, 2, 4, 8].as_ptr()));
             vaddvq_u32(bits)
         };
         s_round(a: float32x4_t) -> int32x4_t = vcvtnq_s32_f32(a);

@@ -77,7 +77,7 @@ impl Codes for Avx2 {
         s_min(a: __m256, b: __m256) -> __m256 = _mm256_min_ps(a, b);
         s_select_ge(value: __m256, threshold: __m256, yes: __m256, no: __m256) -> __m256 =
             _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GE_OQ>(value, threshold));
-        s_ge(a: __m256, b: __m256) -> u32 = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a, b)) as u32;
+        s_not_less(a: __m256, b: __m256) -> u32 = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NLT_UQ>(a, b)) as u32;
         s_round(a: __m256) -> __m256i = _mm256_cvtps_epi32(a);
         i_load(from: *const u8) -> __m256i = _mm256_loadu_si256(from.cast());
         i_store(to: *mut u8, value: __m256i) = _mm256_storeu_si256(to.cast(), value);
@@ -110,33 +110,47 @@ impl Codes for Avx2 {
         };
         u_plane2(from: *const u8) -> [__m256i; 2] = {
             let (bytes, mask) = (Self::bytes16(from), _mm256_set1_epi8(3));
-            let shifted = |by: __m256i| _mm256_and_si256(_mm256_srlv_epi64(bytes, by), mask);
-            [shifted(_mm256_setr_epi64x(0, 0, 2, 2)), shifted(_mm256_setr_epi64x(4, 4, 6, 6))]
+            let first = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(0, 0, 2, 2));
+            let second = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(4, 4, 6, 6));
+            [_mm256_and_si256(first, mask), _mm256_and_si256(second, mask)]
         };
         u_plane1(from: *const u8) -> [__m256i; 2] = {
             let (bytes, mask) = (_mm256_set1_epi64x(from.cast::<i64>().read_unaligned()), _mm256_set1_epi8(1));
-            let shifted = |by: __m256i| _mm256_and_si256(_mm256_srlv_epi64(bytes, by), mask);
-            [shifted(_mm256_setr_epi64x(0, 1, 2, 3)), shifted(_mm256_setr_epi64x(4, 5, 6, 7))]
+            let first = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(0, 1, 2, 3));
+            let second = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(4, 5, 6, 7));
+            [_mm256_and_si256(first, mask), _mm256_and_si256(second, mask)]
         };
         u_join(high: [__m256i; 2], by: u32, low: [__m256i; 2]) -> [__m256i; 2] = {
             let by = _mm_cvtsi32_si128(by as i32);
-            [0, 1].map(|half| _mm256_or_si256(_mm256_sll_epi16(high[half], by), low[half]))
+            let (first, second) = (_mm256_sll_epi16(high[0], by), _mm256_sll_epi16(high[1], by));
+            [_mm256_or_si256(first, low[0]), _mm256_or_si256(second, low[1])]
         };
         u_lookup16(table: *const u8, index: [__m256i; 2]) -> [__m256i; 2] =
-            index.map(|index| _mm256_shuffle_epi8(Self::bytes16(table), index));
-        u_lookup64(table: *const u8, index: [__m256i; 2]) -> [__m256i; 2] = index.map(|index| {
-            let low = _mm256_and_si256(index, _mm256_set1_epi8(15));
-            let quarter = |which: usize| _mm256_shuffle_epi8(Self::bytes16(table.add(16 * which)), low);
-            // Bits 4 and 5, moved to where the blend looks.
-            let (odd, upper) = (_mm256_slli_epi16::<3>(index), _mm256_slli_epi16::<2>(index));
-            let first = _mm256_blendv_epi8(quarter(0), quarter(1), odd);
-            _mm256_blendv_epi8(first, _mm256_blendv_epi8(quarter(2), quarter(3), odd), upper)
-        });
+            [Self::i_lookup(Self::bytes16(table), index[0]), Self::i_lookup(Self::bytes16(table), index[1])];
+        u_lookup64(table: *const u8, index: [__m256i; 2]) -> [__m256i; 2] =
+            [lookup64(table, index[0]), lookup64(table, index[1])];
         u_bias(values: [__m256i; 2]) -> [__m256i; 2] = values;
         u_dot8(acc: __m256i, values: [__m256i; 2], query: *const i8) -> __m256i = {
             let acc = Self::i_dot8(acc, values[0], Self::i_load(query.cast()));
             Self::i_dot8(acc, values[1], Self::i_load(query.add(32).cast()))
         };
         prefetch(at: *const u8) = _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+}
+
+/// `table[index]` byte by byte.
+#[inline(always)]
+unsafe fn lookup64(table: *const u8, index: __m256i) -> __m256i {
+    // SAFETY: the callers run with the features of the level and pass a table of 64 entries.
+    unsafe {
+        let low = _mm256_and_si256(index, _mm256_set1_epi8(15));
+        let first = _mm256_shuffle_epi8(Avx2::bytes16(table), low);
+        let second = _mm256_shuffle_epi8(Avx2::bytes16(table.add(16)), low);
+        let third = _mm256_shuffle_epi8(Avx2::bytes16(table.add(32)), low);
+        let fourth = _mm256_shuffle_epi8(Avx2::bytes16(table.add(48)), low);
+        // Bits 4 and 5, moved to where the blend looks.
+        let (odd, upper) = (_mm256_slli_epi16::<3>(index), _mm256_slli_epi16::<2>(index));
+        let lower = _mm256_blendv_epi8(first, second, odd);
+        _mm256_blendv_epi8(lower, _mm256_blendv_epi8(third, fourth, odd), upper)
     }
 }

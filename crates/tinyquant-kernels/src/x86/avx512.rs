@@ -75,7 +75,7 @@ impl Codes for $name {
         s_min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
         s_select_ge(value: __m512, threshold: __m512, yes: __m512, no: __m512) -> __m512 =
             _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask::<_CMP_GE_OQ>(value, threshold), yes);
-        s_ge(a: __m512, b: __m512) -> u32 = u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b));
+        s_not_less(a: __m512, b: __m512) -> u32 = u32::from(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(a, b));
         s_round(a: __m512) -> __m512i = _mm512_cvtps_epi32(a);
         i_load(from: *const u8) -> __m512i = _mm512_loadu_si512(from.cast());
         i_store(to: *mut u8, value: __m512i) = _mm512_storeu_si512(to.cast(), value);
@@ -130,12 +130,15 @@ avx512! { Avx512, 0,
         _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
     };
     u_lookup64(table: *const u8, index: __m512i) -> __m512i = {
-        let quarter = |which: usize| Self::i_lookup(Self::bytes16(table.add(16 * which)), low4(index));
+        let low = _mm512_and_si512(index, _mm512_set1_epi8(15));
+        let first = Self::i_lookup(Self::bytes16(table), low);
+        let second = Self::i_lookup(Self::bytes16(table.add(16)), low);
+        let third = Self::i_lookup(Self::bytes16(table.add(32)), low);
+        let fourth = Self::i_lookup(Self::bytes16(table.add(48)), low);
         let odd = _mm512_movepi8_mask(_mm512_slli_epi16::<3>(index));
         let upper = _mm512_movepi8_mask(_mm512_slli_epi16::<2>(index));
-        let first = _mm512_mask_mov_epi8(quarter(0), odd, quarter(1));
-        let second = _mm512_mask_mov_epi8(quarter(2), odd, quarter(3));
-        _mm512_mask_mov_epi8(first, upper, second)
+        let lower = _mm512_mask_mov_epi8(first, odd, second);
+        _mm512_mask_mov_epi8(lower, upper, _mm512_mask_mov_epi8(third, odd, fourth))
     };
 }
 
@@ -144,10 +147,4 @@ avx512! { Avx512Vnni, 128,
     i_dot8(acc: __m512i, values: __m512i, query: __m512i) -> __m512i = _mm512_dpbusd_epi32(acc, values, query);
     u_lookup64(table: *const u8, index: __m512i) -> __m512i =
         _mm512_permutexvar_epi8(index, _mm512_loadu_si512(table.cast()));
-}
-
-#[inline(always)]
-unsafe fn low4(index: __m512i) -> __m512i {
-    // SAFETY: the callers run with the features of the level.
-    unsafe { _mm512_and_si512(index, _mm512_set1_epi8(15)) }
 }
