@@ -56,11 +56,11 @@ function npyHeader() {
 }
 
 /** Files of a Rust example, without the zeros after each superblock; each with its checksums and without. */
-function corpusFile() {
-  const folder = join(root, 'target', 'fuzz-seeds');
+function framed(kind) {
+  const folder = join(root, 'target', 'fuzz-seeds', kind);
   mkdirSync(folder, { recursive: true });
-  const example = ['run', '--profile', 'ci', '-p', 'tinyquant-store', '--example', 'fuzz_seeds', '--', folder];
-  if (!run('cargo', example)) throw new Stop('The seeds of corpus_file were not written');
+  const example = ['run', '--profile', 'ci', '-p', 'tinyquant-store', '--example', 'fuzz_seeds', '--', folder, kind];
+  if (!run('cargo', example)) throw new Stop(`The seeds of ${kind} files were not written`);
   return readdirSync(folder).flatMap((name) => {
     const bytes = readFileSync(join(folder, name));
     const parts = [bytes.subarray(0, 68), bytes.subarray(4096, 4096 + 68), bytes.subarray(2 * 4096)];
@@ -68,7 +68,14 @@ function corpusFile() {
   });
 }
 
-const SEEDS = { level1, tqcv, tqcb, npy_header: npyHeader, corpus_file: corpusFile };
+const SEEDS = {
+  level1,
+  tqcv,
+  tqcb,
+  npy_header: npyHeader,
+  corpus_file: () => framed('corpus'),
+  index_file: () => framed('index'),
+};
 
 function seed(target) {
   const folder = join(fuzz, 'corpus', target);

@@ -2,6 +2,7 @@
 //!
 //! docs/format.md describes it to the byte.
 
+use crate::sink::{Memory, Sink};
 use crate::{Error, Output, Source};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,7 +18,7 @@ const USED: usize = 68;
 /// Where a superblock says how long the file is.
 const END_AT: Range<usize> = 56..64;
 /// Where sections may begin.
-const FIRST_SECTION: u64 = 2 * BLOCK;
+pub(crate) const FIRST_SECTION: u64 = 2 * BLOCK;
 /// Sections begin at multiples of this.
 const ALIGNMENT: u64 = 64;
 /// Bytes of a table entry.
@@ -185,10 +186,8 @@ impl Commit {
             return Err(source.truncated(block.end, source.len()));
         }
         if block.kind != kind {
-            let reason = format!(
-                "the file holds kind {} of content, expected {kind}",
-                block.kind
-            );
+            let (got, expected) = (content(block.kind), content(kind));
+            let reason = format!("the file holds {got}, expected {expected}");
             return Err(source.malformed("WrongKind", 5, reason));
         }
         let newest = found.first().filter(|newest| newest.end > source.len());
@@ -259,6 +258,21 @@ impl Commit {
     }
 }
 
+/// What a kind of content is called in errors.
+fn content(kind: u8) -> String {
+    match kind {
+        1 => "a corpus".to_owned(),
+        2 => "a search index".to_owned(),
+        other => format!("content of kind {other}"),
+    }
+}
+
+/// The kind of content that a file says it holds, if it says so.
+pub(crate) fn kind_of(source: &Source) -> Option<u8> {
+    let found = newest(source).ok()?;
+    found.first().map(|block| block.kind)
+}
+
 /// The superblocks that are whole, the newest first. An error if none is.
 fn newest(source: &Source) -> Result<Vec<Superblock>, Error> {
     let (first, second) = (Superblock::read(source, 0), Superblock::read(source, 1));
@@ -308,16 +322,16 @@ pub(crate) struct SectionWriter {
 
 impl SectionWriter {
     pub(crate) fn begin(
-        output: &mut Output,
+        sink: &mut impl Sink,
         kind: u32,
         first: u64,
         rows: u64,
     ) -> Result<Self, Error> {
-        output.align(ALIGNMENT)?;
+        sink.align(ALIGNMENT)?;
         let section = Section {
             kind,
             crc: 0,
-            offset: output.position(),
+            offset: sink.position(),
             len: 0,
             first,
             rows,
@@ -326,10 +340,10 @@ impl SectionWriter {
         Ok(Self { section, hasher })
     }
 
-    pub(crate) fn write(&mut self, output: &mut Output, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, sink: &mut impl Sink, bytes: &[u8]) -> Result<(), Error> {
         self.hasher.update(bytes);
         self.section.len += bytes.len() as u64;
-        output.write(bytes)
+        sink.write(bytes)
     }
 
     pub(crate) fn end(self) -> Section {
@@ -346,8 +360,8 @@ fn slot_of(number: u64) -> u64 {
 }
 
 /// Leaves room for the superblocks of a new file.
-pub(crate) fn begin(output: &mut Output) -> Result<(), Error> {
-    output.write(&[0; FIRST_SECTION as usize])
+pub(crate) fn begin(sink: &mut impl Sink) -> Result<(), Error> {
+    sink.write(&[0; FIRST_SECTION as usize])
 }
 
 /// Goes to where a file of this state grows.
@@ -364,8 +378,41 @@ pub(crate) fn commit(
     live: u64,
     sections: Vec<Section>,
 ) -> Result<Commit, Error> {
-    output.align(ALIGNMENT)?;
-    let table_offset = output.position();
+    let (commit, superblock) = end(&mut output, kind, number, rows, live, sections)?;
+    output.trim()?;
+    output.sync()?;
+    output.patch(slot_of(number) * BLOCK, &superblock)?;
+    output.commit()?;
+    Ok(commit)
+}
+
+/// Writes the table and the superblock of state 1 of a file in memory. Returns its bytes.
+pub(crate) fn commit_memory(
+    mut memory: Memory,
+    kind: u8,
+    rows: u64,
+    live: u64,
+    sections: Vec<Section>,
+) -> Result<Vec<u8>, Error> {
+    let (_, superblock) = end(&mut memory, kind, 1, rows, live, sections)?;
+    let mut bytes = memory.into_bytes();
+    for (byte, new) in bytes.iter_mut().zip(superblock) {
+        *byte = new;
+    }
+    Ok(bytes)
+}
+
+/// Writes the table. Returns the state that it ends and the superblock that makes it valid.
+fn end(
+    sink: &mut impl Sink,
+    kind: u8,
+    number: u64,
+    rows: u64,
+    live: u64,
+    sections: Vec<Section>,
+) -> Result<(Commit, Vec<u8>), Error> {
+    sink.align(ALIGNMENT)?;
+    let table_offset = sink.position();
     let mut table = Vec::with_capacity(sections.len() * ENTRY);
     for section in &sections {
         table.extend(section.kind.to_le_bytes());
@@ -374,9 +421,9 @@ pub(crate) fn commit(
             table.extend(field.to_le_bytes());
         }
     }
-    output.write(&table)?;
+    sink.write(&table)?;
     let table_crc = crc32fast::hash(&table);
-    let end = output.position();
+    let end = sink.position();
     let superblock = Superblock {
         kind,
         number,
@@ -387,11 +434,7 @@ pub(crate) fn commit(
         table_crc,
         end,
     };
-    output.trim()?;
-    output.sync()?;
-    output.patch(slot_of(number) * BLOCK, &superblock.to_bytes())?;
-    output.commit()?;
-    Ok(Commit {
+    let commit = Commit {
         number,
         rows,
         live,
@@ -399,5 +442,6 @@ pub(crate) fn commit(
         table_crc,
         lost: None,
         sections,
-    })
+    };
+    Ok((commit, superblock.to_bytes()))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error as ThisError;
 use tinyquant_codec::{Detail, Details, Error as CodecError, ErrorCode};
 use tinyquant_corpus::Error as CorpusError;
+use tinyquant_index::Error as IndexError;
 
 /// A failed operation on a file. Nothing that was there before has changed.
 #[derive(Debug, ThisError)]
@@ -103,6 +104,9 @@ pub enum Error {
     /// The corpus or its ids.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
+    /// The index or its ids.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The codec.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -122,6 +126,12 @@ impl Error {
         }
     }
 
+    /// The error for memory that the system refuses.
+    pub(crate) fn no_memory(bytes: u64) -> Self {
+        let reason = format!("not enough memory: {bytes} bytes were refused");
+        Self::Limit { reason }
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -134,6 +144,7 @@ impl Error {
             Self::Limit { .. } => ErrorCode::Limit,
             Self::Closed { .. } => ErrorCode::Closed,
             Self::Corpus(error) => error.code(),
+            Self::Index(error) => error.code(),
             Self::Codec(error) => error.code(),
         }
     }
@@ -191,6 +202,7 @@ impl Error {
             Self::Closed { path } => vec![at(path)],
             Self::Policy { .. } | Self::Limit { .. } => vec![],
             Self::Corpus(error) => error.details(),
+            Self::Index(error) => error.details(),
             Self::Codec(error) => error.details(),
         }
     }

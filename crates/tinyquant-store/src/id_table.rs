@@ -6,8 +6,9 @@
 //! last ones may lie beyond slot N. None lies more than 4096 slots after its home.
 
 use crate::Error;
+use crate::Source;
 use crate::container::{Fields, Section, SectionWriter};
-use crate::{Output, Source};
+use crate::sink::Sink;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Parts of the table in memory; each grows by itself, so that little memory is in use twice.
@@ -20,9 +21,9 @@ pub(crate) const DISTANCE: u64 = 1 << 12;
 /// Slots that are read at a time.
 const READ: u64 = 8;
 
-/// The tag of an id.
-pub(crate) fn tag_of(id: &str) -> u32 {
-    (xxh3_64(id.as_bytes()) >> 32) as u32
+/// The tag of an id: of the bytes of its text, or of the eight of a whole number.
+pub(crate) fn tag_of(id: impl AsRef<[u8]>) -> u32 {
+    (xxh3_64(id.as_ref()) >> 32) as u32
 }
 
 pub(crate) fn home(tag: u32, slots: u64) -> u64 {
@@ -94,14 +95,14 @@ impl IdIndex {
     /// `Io`; `Limit` for more ids with the same tag than a table holds.
     pub(crate) fn write(
         self,
-        output: &mut Output,
+        sink: &mut impl Sink,
         kind: u32,
         first: u64,
         rows: u64,
     ) -> Result<Section, Error> {
-        let mut section = SectionWriter::begin(output, kind, first, rows)?;
+        let mut section = SectionWriter::begin(sink, kind, first, rows)?;
         let slots = self.len + self.len.div_ceil(2);
-        section.write(output, &slots.to_le_bytes())?;
+        section.write(sink, &slots.to_le_bytes())?;
         let mut at = 0;
         for shard in self.shards {
             let mut entries = shard.slots;
@@ -119,10 +120,10 @@ impl IdIndex {
                 bytes.extend(entry.to_le_bytes());
                 at = place + 1;
             }
-            section.write(output, &bytes)?;
+            section.write(sink, &bytes)?;
         }
         let rest = slots.saturating_sub(at);
-        section.write(output, &vec![0; (rest * SLOT) as usize])?;
+        section.write(sink, &vec![0; (rest * SLOT) as usize])?;
         Ok(section.end())
     }
 }

@@ -157,6 +157,11 @@ impl Output {
         self.flush()
     }
 
+    /// Gives the file up as it was. Before anything is appended.
+    pub(crate) fn release(mut self) -> Probe {
+        std::mem::take(&mut self.probe)
+    }
+
     /// Makes `position` the offset of the next byte. Before anything is appended.
     pub(crate) fn seek(&mut self, position: u64) {
         self.position = position;

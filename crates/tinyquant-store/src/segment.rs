@@ -130,7 +130,7 @@ impl Segment {
     }
 
     /// Text of a row in a pair of sections; `index` is the row within the segment.
-    fn text<'a>(
+    pub(crate) fn text<'a>(
         (ends, texts): &(Section, Section),
         source: &'a Source,
         index: u64,

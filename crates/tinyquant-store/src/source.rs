@@ -5,8 +5,14 @@ use memmap2::Mmap;
 use std::borrow::Cow;
 use std::fs::{self, File, Metadata};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tinyquant_codec::{Codebook, ErrorCode};
+use tinyquant_index::Column;
+
+/// Where runs of bytes that are held in memory begin: at a cache line.
+const LINE: usize = 64;
 
 /// A run of bytes of known length.
 #[derive(Debug)]
@@ -22,6 +28,27 @@ enum Bytes {
     Mapped(Mmap),
     File(File),
     Memory(Vec<u8>),
+    /// Some runs of a file, ascending; the others cannot be read.
+    Held(Vec<Held>),
+}
+
+/// A run of bytes of a file, in memory.
+#[derive(Debug)]
+struct Held {
+    offset: u64,
+    bytes: Arc<Vec<u8>>,
+    /// Where the run lies in `bytes`.
+    range: Range<usize>,
+}
+
+impl Held {
+    /// Where the `len` bytes at `offset` of the file lie in `bytes`, if the run has them.
+    fn range(&self, offset: u64, len: u64) -> Option<Range<usize>> {
+        let from = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
+        let start = self.range.start.checked_add(from)?;
+        let end = start.checked_add(usize::try_from(len).ok()?)?;
+        (end <= self.range.end).then_some(start..end)
+    }
 }
 
 impl Source {
@@ -96,19 +123,86 @@ impl Source {
             return Err(self.truncated(offset.saturating_add(len), self.len));
         };
         match &self.bytes {
+            _ if len == 0 => Ok(Cow::default()),
             Bytes::Mapped(bytes) => Ok(bytes[offset as usize..end as usize].into()),
             Bytes::Memory(bytes) => Ok(bytes[offset as usize..end as usize].into()),
+            Bytes::Held(runs) => match held(runs, offset, len) {
+                Some((bytes, range)) => Ok(bytes[range].into()),
+                None => Err(self.malformed("NotHeld", offset, "bytes of no section")),
+            },
             Bytes::File(file) => {
-                let len = len as usize;
-                let mut buffer = Vec::new();
-                buffer.try_reserve_exact(len).map_err(|_| Error::Limit {
-                    reason: format!("not enough memory: {len} bytes were refused"),
-                })?;
-                buffer.resize(len, 0);
+                let mut buffer = room(len)?;
+                buffer.resize(len as usize, 0);
                 read_at(file, &mut buffer, offset).map_err(|error| self.read_failed(error, end))?;
                 Ok(buffer.into())
             }
         }
+    }
+
+    /// A mapped source as it is; of any other, only these runs, in memory and each at the begin of a cache line.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub(crate) fn hold(self, mut runs: Vec<Range<u64>>) -> Result<Self, Error> {
+        if self.is_mapped() {
+            return Ok(self);
+        }
+        runs.retain(|run| !run.is_empty());
+        runs.sort_unstable_by_key(|run| run.start);
+        // Runs over each other are one.
+        runs.dedup_by(|next, run| {
+            let is_over = next.start < run.end;
+            if is_over {
+                run.end = run.end.max(next.end);
+            }
+            is_over
+        });
+        let runs = runs
+            .into_iter()
+            .map(|run| self.aligned(run.start, run.end - run.start));
+        let held = runs.collect::<Result<_, Error>>()?;
+        Ok(Self {
+            bytes: Bytes::Held(held),
+            ..self
+        })
+    }
+
+    /// Bytes in memory of their own.
+    fn aligned(&self, offset: u64, len: u64) -> Result<Held, Error> {
+        let mut buffer = room(len.saturating_add(LINE as u64))?;
+        let start = buffer.as_ptr().align_offset(LINE).min(LINE);
+        let end = start + len as usize;
+        buffer.resize(start, 0);
+        if let Bytes::File(file) = &self.bytes {
+            buffer.resize(end, 0);
+            let read = read_at(file, &mut buffer[start..], offset);
+            read.map_err(|error| self.read_failed(error, offset + len))?;
+        } else {
+            buffer.extend_from_slice(&self.read(offset, len)?);
+        }
+        Ok(Held {
+            offset,
+            bytes: Arc::new(buffer),
+            range: start..end,
+        })
+    }
+
+    /// The `len` bytes at `offset` of a source that is mapped or held, shared with it.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub(crate) fn column(self: &Arc<Self>, offset: u64, len: u64) -> Result<Column, Error> {
+        let column = match &self.bytes {
+            _ if len == 0 => Column::new(Arc::new([]), 0..0),
+            Bytes::Mapped(_) => {
+                let range = offset as usize..offset.saturating_add(len) as usize;
+                Column::new(Arc::new(Mapped(Arc::clone(self))), range)
+            }
+            Bytes::Held(runs) => held(runs, offset, len)
+                .and_then(|(bytes, range)| Column::owned(Arc::clone(bytes) as Arc<_>, range)),
+            Bytes::File(_) | Bytes::Memory(_) => None,
+        };
+        column.ok_or_else(|| self.malformed("NotHeld", offset, "bytes of no section"))
     }
 
     fn read_failed(&self, error: io::Error, needed: u64) -> Error {
@@ -177,6 +271,33 @@ impl Source {
             got,
         })
     }
+}
+
+/// The bytes of a mapped source.
+struct Mapped(Arc<Source>);
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        match &self.0.bytes {
+            Bytes::Mapped(bytes) => bytes,
+            _ => &[],
+        }
+    }
+}
+
+/// Memory for so many bytes.
+fn room(len: u64) -> Result<Vec<u8>, Error> {
+    let mut buffer = Vec::new();
+    let reserved = buffer.try_reserve_exact(usize::try_from(len).unwrap_or(usize::MAX));
+    reserved.map_err(|_| Error::no_memory(len))?;
+    Ok(buffer)
+}
+
+/// The bytes of the run that has the `len` bytes at `offset`, and where in them these lie.
+fn held(runs: &[Held], offset: u64, len: u64) -> Option<(&Arc<Vec<u8>>, Range<usize>)> {
+    let after = runs.partition_point(|run| run.offset <= offset);
+    let run = runs.get(after.checked_sub(1)?)?;
+    Some((&run.bytes, run.range(offset, len)?))
 }
 
 /// Fails for what is not a file, before it is opened: opening a pipe waits for its writer.

@@ -1,6 +1,7 @@
 //! Any file that this crate reads, told by its first bytes.
 
-use crate::{CorpusFile, Error, Source, TqcvReader};
+use crate::container::kind_of;
+use crate::{CorpusFile, Error, IndexFile, Source, TqcvReader, index_file};
 use std::path::Path;
 use tinyquant_codec::{Codebook, Control};
 
@@ -12,6 +13,8 @@ const CODEBOOK_LIMIT: u64 = 1 << 16;
 pub enum StoredFile {
     /// The project's own corpus file.
     Corpus(Box<CorpusFile>),
+    /// The project's own index file.
+    Index(Box<IndexFile>),
     /// TinyQuant's corpus file.
     Tqcv(TqcvReader),
     /// A codebook, and the length of its file.
@@ -22,8 +25,8 @@ impl StoredFile {
     /// Opens a file as what it says it is.
     ///
     /// # Errors
-    /// Those of [`CorpusFile::open`], [`TqcvReader::open`] and [`Codebook::from_bytes`]; `Malformed`
-    /// (`ERR_TQ_FORMAT`) for any other file.
+    /// Those of [`CorpusFile::open`], [`IndexFile::open`], [`TqcvReader::open`] and [`Codebook::from_bytes`];
+    /// `Malformed` (`ERR_TQ_FORMAT`) for any other file.
     pub fn open(path: &Path, is_mapped: bool) -> Result<Self, Error> {
         Self::from_source(Source::open(path, is_mapped)?)
     }
@@ -44,6 +47,10 @@ impl StoredFile {
                 let codebook = source.read(0, len.min(CODEBOOK_LIMIT))?;
                 Ok(Self::Codebook(source.codebook(0, &codebook)?, len))
             }
+            _ if kind_of(&source) == Some(index_file::KIND) => {
+                drop(start);
+                Ok(Self::Index(Box::new(IndexFile::from_source(source)?)))
+            }
             // Anything else says what it is not as a corpus file, one whose first superblock is damaged included.
             _ => {
                 drop(start);
@@ -55,10 +62,11 @@ impl StoredFile {
     /// Reads all of the file and checks all that can be checked.
     ///
     /// # Errors
-    /// Those of [`CorpusFile::verify`] and [`TqcvReader::verify`].
+    /// Those of [`CorpusFile::verify`], [`IndexFile::verify`] and [`TqcvReader::verify`].
     pub fn verify(&self, control: &Control) -> Result<(), Error> {
         match self {
             Self::Corpus(file) => file.verify(control),
+            Self::Index(file) => file.verify(control),
             Self::Tqcv(file) => file.verify(control),
             Self::Codebook(..) => Ok(()),
         }

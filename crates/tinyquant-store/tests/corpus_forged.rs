@@ -287,13 +287,9 @@ fn forged_bytes_never_harm() {
             }
         }
     }
-    assert!(peak_kb() < 1 << 20, "{} KB of address space", peak_kb());
-}
-
-/// The largest address space that this process had, in KB; 0 where the system does not tell.
-fn peak_kb() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
-    line.and_then(|line| line.trim_end_matches("kB").trim().parse().ok())
-        .unwrap_or(0)
+    assert!(
+        common::peak_kb() < 1 << 20,
+        "{} KB of address space",
+        common::peak_kb()
+    );
 }

@@ -140,6 +140,37 @@ impl Image {
     }
 }
 
+/// The sections of the newest state of a file.
+pub struct Sections(pub Vec<Section>);
+
+impl Sections {
+    pub fn of(file: &[u8]) -> Self {
+        let word = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
+        let kind = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+        let newest = newest(file);
+        let (table, len) = (word(newest + 32) as usize, word(newest + 40) as usize);
+        let section = |at: usize| {
+            let (offset, len) = (word(at + 8), word(at + 16) as usize);
+            Section {
+                kind: kind(at),
+                first: word(at + 24),
+                rows: word(at + 32),
+                offset,
+                bytes: file[offset as usize..offset as usize + len].to_vec(),
+                len: None,
+            }
+        };
+        Self((table..table + len).step_by(ENTRY).map(section).collect())
+    }
+}
+
+/// Where the superblock of the newest state of a file stands.
+fn newest(file: &[u8]) -> usize {
+    let word = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
+    let used = [0, BLOCK].into_iter().filter(|at| word(at + 56) != 0);
+    used.max_by_key(|at| word(at + 8)).unwrap()
+}
+
 /// What stands at the head of a corpus file.
 #[derive(Debug, Clone)]
 pub struct Head {
@@ -236,8 +267,7 @@ pub fn covered(file: &[u8]) -> Vec<std::ops::Range<usize>> {
         .filter(|at| word(at + 56) != 0)
         .map(|at| at..at + SUPERBLOCK)
         .collect();
-    let newest = ranges.iter().map(|range| range.start);
-    let newest = newest.max_by_key(|at| word(at + 8)).unwrap();
+    let newest = newest(file);
     let (table, len) = (word(newest + 32) as usize, word(newest + 40) as usize);
     ranges.push(table..table + len);
     for entry in (table..table + len).step_by(ENTRY) {

@@ -7,6 +7,7 @@
 
 pub mod hostile;
 pub mod image;
+pub mod index;
 
 use std::path::Path;
 use tinyquant_codec::{Codebook, CodecConfig, Control, ErrorCode, TrainMethod};
@@ -141,4 +142,12 @@ pub fn is_damage(code: ErrorCode) -> bool {
         code,
         ErrorCode::Format | ErrorCode::Truncated | ErrorCode::Checksum | ErrorCode::Version
     )
+}
+
+/// The largest address space that this process had, in KB; 0 where the system does not tell.
+pub fn peak_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
+    line.and_then(|line| line.trim_end_matches("kB").trim().parse().ok())
+        .unwrap_or(0)
 }
