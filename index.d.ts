@@ -325,7 +325,7 @@ declare class CompressedBatch extends Handle {
 /** What `onProgress` receives. */
 interface Progress {
   /** The kind of work. */
-  readonly phase: "compress" | "decompress" | "save" | "search" | "verify";
+  readonly phase: "add" | "build" | "compress" | "decompress" | "fit" | "save" | "search" | "verify";
   /** Vectors finished so far, bytes where a file is verified; never decreases. */
   readonly done: number;
   /** Vectors or bytes in all. */
@@ -339,7 +339,8 @@ interface JobOptions {
   readonly signal?: AbortSignal;
   /**
   * Called at most ten times a second, and a last time with `done === total` before the promise resolves; never
-  * after the promise has settled. An exception in it stops the job and is what the promise rejects with.
+  * after the promise has settled. An exception in it stops the job and is what the promise rejects with; that of the
+  * last call comes when the work is done, and undoes nothing.
   */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -585,6 +586,21 @@ interface CompressionPolicyViolationDetected extends EventBase {
 /** What {@link Corpus.pendingEvents} reports, told apart by `type`. */
 type CorpusEvent = CorpusCreated | VectorsInserted | CorpusDecompressed | CompressionPolicyViolationDetected;
 //#endregion
+//#region ts/open-options.d.ts
+/** Options of {@link Corpus.open} and {@link SearchIndex.open}. */
+interface OpenOptions {
+  /**
+  * Maps the file into memory instead of reading it piece by piece. A mapped file must not be cut short by another
+  * program: touching what is gone ends the process. Files that this package replaces or extends are safe. Default
+  * `true`.
+  */
+  readonly mmap?: boolean;
+  /** Checks the whole file first, as {@link verifyFile} does. Default `false`. */
+  readonly verify?: boolean;
+  /** Stops the opening; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+//#endregion
 //#region ts/path.d.ts
 /** A path of the file system, as text or as a `file:` URL. */
 type FilePath = string | URL;
@@ -617,19 +633,6 @@ interface SaveOptions extends JobOptions {
   * yet is written whole. Space that removed vectors took is given back by a save without it. Default `false`.
   */
   readonly append?: boolean;
-}
-/** Options of {@link Corpus.open}. */
-interface OpenOptions {
-  /**
-  * Maps the file into memory instead of reading it piece by piece. A mapped file must not be cut short by another
-  * program: touching what is gone ends the process. Files that this package replaces or extends are safe. Default
-  * `true`.
-  */
-  readonly mmap?: boolean;
-  /** Checks the whole file first, as {@link verifyFile} does. Default `false`. */
-  readonly verify?: boolean;
-  /** Stops the opening; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
 }
 /** Metadata by id, for {@link Corpus.insertBatch}. Ids without a vector are ignored. */
 type MetadataById = Readonly<Record<string, Metadata | null>> | ReadonlyMap<string, Metadata | null>;
@@ -973,16 +976,105 @@ declare class TinyQuantError extends Error {
 */
 declare function isTinyQuantError(value: unknown): value is TinyQuantError;
 //#endregion
+//#region ts/index-id.d.ts
+/** The caller's name for a vector of a {@link SearchIndex}. */
+type IndexId = number | bigint | string;
+/** Kinds of {@link IndexId}: whole numbers up to 2^53 - 1, whole numbers up to 2^64 - 1, or any text. */
+type IdType = "number" | "bigint" | "string";
+/** The {@link IdType} of ids. */
+type IdTypeOf<Id extends IndexId> = Id extends number ? "number" : Id extends bigint ? "bigint" : "string";
+/** Many ids at once. */
+type IdList<Id extends IndexId> = Id extends bigint ? BigUint64Array : Id[];
+//#endregion
+//#region ts/index-options.d.ts
+/** How two vectors are compared. */
+type Metric = "cosine" | "dot" | "l2";
+/** Bits per coordinate of a {@link SearchIndex}. */
+type IndexBits = 1 | 2 | 3 | 4 | 8;
+/** Whether the vectors themselves are kept beside their codes. */
+type Originals = "none" | "f16" | "f32";
+/** What a {@link SearchIndex} is made for; none of it ever changes. */
+interface IndexSettings {
+  /** Values per vector, 2 to 16384. */
+  readonly dim: number;
+  /** Bits per coordinate, on average where the index is fitted. Default 4. */
+  readonly bits?: IndexBits;
+  /**
+  * How scores are computed: `'cosine'` of the angle, the `'dot'` product, or minus the squared distance (`'l2'`).
+  * Default `'cosine'`.
+  */
+  readonly metric?: Metric;
+  /** Seed of the random rotations, 0 to 2^64 - 1. Default `42n`. */
+  readonly seed?: bigint | number;
+  /**
+  * Keeps the vectors, rounded to half precision (`'f16'`) or as they are (`'f32'`), to order the last candidates of a
+  * search by them. In an index that was opened from a file they stay there. Default `'none'`.
+  */
+  readonly originals?: Originals;
+}
+/** Options of the constructor of {@link SearchIndex}. */
+type SearchIndexOptions<Id extends IndexId = number> = IndexSettings & (Id extends number ? {
+  /** Kind of the ids. Default `'number'`. */readonly idType?: "number";
+} : {
+  /** Kind of the ids. */readonly idType: IdTypeOf<Id>;
+});
+/** Options of {@link SearchIndex.fromCorpus}. */
+interface IndexFromCorpusOptions extends Omit<IndexSettings, "dim">, JobOptions {
+  /** Fits segments to the vectors: better recall from the same bytes. Default `true`. */
+  readonly fit?: boolean;
+  /**
+  * Groups of neighbouring vectors, of which a search looks at the nearest: a number, 1 for none, or `'auto'` for what
+  * goes with the number of vectors. Default `'auto'`.
+  */
+  readonly partitions?: number | "auto";
+}
+/** Options of {@link SearchIndex.build}. */
+interface IndexBuildOptions<Id extends IndexId = number> extends IndexFromCorpusOptions {
+  /** Values per vector, 2 to 16384. */
+  readonly dim: number;
+  /** An id for each vector. Default: 0, 1, 2, ... */
+  readonly ids?: Iterable<Id>;
+  /** Kind of the ids. Default: that of `ids`. */
+  readonly idType?: IdTypeOf<Id>;
+}
+/** Options of {@link SearchIndex.add}. */
+interface IndexAddOptions<Id extends IndexId = number> extends JobOptions {
+  /** An id for each vector. Default: the numbers that follow the largest so far. */
+  readonly ids?: Iterable<Id>;
+}
+/** Options of {@link SearchIndex.search}. */
+interface IndexSearchOptions<Id extends IndexId = number> {
+  /** Hits wanted, at least 1; more than there are vectors gives all. */
+  readonly k: number;
+  /**
+  * The vectors that may be hits: their ids, of which unknown ones are ignored, or a bitmap in which bit `r % 8` of byte
+  * `floor(r / 8)` stands for the row `r`, counted from 0 in order of adding and never reused. Bytes that are missing
+  * are 0. Default: all.
+  */
+  readonly filter?: Iterable<Id> | Uint8Array;
+  /** Scales how many candidates each stage of the search keeps: a larger number finds more and takes longer. Default 1. */
+  readonly effort?: number;
+  /** Compares the query with the codes of every vector, in place of candidates alone. Default `false`. */
+  readonly exact?: boolean;
+  /** Orders the last candidates by the original vectors. Default: where they are kept. */
+  readonly rescore?: boolean;
+  /** Stops the search; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+//#endregion
 //#region ts/files.d.ts
 /** What the header of a file says. Fields that a format does not have are absent. */
 interface FileInfo {
-  /** `'corpus'`: written by {@link Corpus.save}; `'tqcv'`: TinyQuant's corpus file; `'tqcb'`: a codebook. */
-  readonly format: "corpus" | "tqcv" | "tqcb";
+  /**
+  * `'corpus'`: written by {@link Corpus.save}; `'index'`: by {@link SearchIndex.save}; `'tqcv'`: TinyQuant's corpus
+  * file; `'tqcb'`: a codebook.
+  */
+  readonly format: "corpus" | "index" | "tqcv" | "tqcb";
   /** Version of the format. */
   readonly version: number;
   /** Length of the file in bytes. */
   readonly sizeBytes: number;
-  /** Bits per coordinate. */
+  /** Bits per coordinate; of an index that is fitted, on average. */
   readonly bitWidth: number;
   /** Vectors, without removed ones. */
   readonly vectorCount?: number;
@@ -998,11 +1090,21 @@ interface FileInfo {
   readonly policy?: CompressionPolicyKind;
   /** Name of the corpus. */
   readonly corpusId?: string;
+  /** How vectors of an index are compared. */
+  readonly metric?: Metric;
+  /** Kind of the ids of an index. */
+  readonly idType?: IdType;
+  /** What an index keeps of the vectors beside their codes. */
+  readonly originals?: Originals;
+  /** Whether an index is fitted to its vectors. */
+  readonly fitted?: boolean;
+  /** Partitions of an index; 1 without any. */
+  readonly partitions?: number;
   /** Bytes of a stored vector, without its id, metadata and record header. */
   readonly bytesPerVector?: number;
   /** Entries of a codebook. */
   readonly entries?: number;
-  /** How often a corpus file was written or extended. */
+  /** How often a corpus or index file was written or extended. */
   readonly commits?: number;
 }
 /**
@@ -1019,6 +1121,270 @@ declare function fileInfo(path: FilePath): Promise<FileInfo>;
 * ERR_TQ_VERSION, ERR_TQ_IO
 */
 declare function verifyFile(path: FilePath, o?: JobOptions): Promise<FileInfo>;
+//#endregion
+//#region ts/index-hits.d.ts
+/** What a search of a {@link SearchIndex} found for one query, best first. Iterating gives `{ id, score }` objects. */
+interface Hits<Id extends IndexId = number> extends Iterable<{
+  readonly id: Id;
+  readonly score: number;
+}> {
+  /** How many hits. */
+  readonly length: number;
+  /** Ids of the vectors: an array, of bigints a `BigUint64Array`. */
+  readonly ids: IdList<Id>;
+  /** Higher is better: cosine, dot product, or minus the squared distance. */
+  readonly scores: Float32Array;
+  /** The hits as plain objects; a bigint becomes its decimal text. */
+  toJSON(): {
+    id: number | string;
+    score: number;
+  }[];
+}
+//#endregion
+//#region ts/index-stats.d.ts
+/** Coordinates of an index that share a bit width. */
+interface IndexSegment {
+  /** How many coordinates. */
+  readonly coordinates: number;
+  /** Bits of each; 0 where they are left out. */
+  readonly bits: number;
+}
+/** What {@link SearchIndex.stats} tells. */
+interface SearchIndexStats {
+  /** Vectors. */
+  readonly size: number;
+  /** Vectors ever added, removed ones included. */
+  readonly rows: number;
+  /** Runs of vectors that were added together or merged since. */
+  readonly parts: number;
+  /** Groups of neighbouring vectors; 1 without any. */
+  readonly partitions: number;
+  /** Whether the index is fitted to a sample. */
+  readonly fitted: boolean;
+  /** Runs of coordinates, and the bits that each run gets. */
+  readonly segments: readonly IndexSegment[];
+  /** Bytes of the codes, factors and row number of one vector, without its id and original. */
+  readonly bytesPerVector: number;
+}
+/** What {@link SearchIndex.memoryUsage} tells, in bytes. */
+interface SearchIndexMemory {
+  /** Memory of the index itself. */
+  readonly heapBytes: number;
+  /** Parts of a file that are mapped: the system loads what is read of them, and takes it back when it needs room. */
+  readonly mappedBytes: number;
+}
+//#endregion
+//#region ts/search-index.d.ts
+/** A summary of a {@link SearchIndex}. */
+interface SearchIndexSummary {
+  readonly dim: number;
+  readonly bits: IndexBits;
+  readonly metric: Metric;
+  readonly idType: IdType;
+  readonly originals: Originals;
+  /** Decimal text: a JSON number cannot hold 64 bits. */
+  readonly seed: string;
+  readonly size: number;
+  readonly fitted: boolean;
+}
+/**
+* Search over vectors in 1 to 8 bits a coordinate, in memory or in a mapped file. Vectors have ids: 0, 1, 2, ... in
+* order of adding, or the caller's numbers, bigints or texts.
+*
+* Searches run beside each other and beside everything else; one sees all of an `add` or none of it. Calls that change
+* the index or write it (`fit`, `add`, `save`, `sync`) run one after another, in the order they were made. A call that
+* fails changes nothing.
+*
+* @example
+* const index = await SearchIndex.build(vectors, { dim: 768, ids: names });
+* const hits = await index.search(query, { k: 10 });
+* for (const { id, score } of hits) console.log(id, score);
+* await index.save('docs.tqi');
+*/
+declare class SearchIndex<Id extends IndexId = number> extends Handle {
+  #private;
+  /**
+  * An empty index.
+  *
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a missing, unknown or wrong option
+  */
+  constructor(o: SearchIndexOptions<Id>);
+  /**
+  * Builds an index of vectors: fitted to them unless `fit` is `false`, and with partitions where there are many.
+  *
+  * @param vectors row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, also for ids of another kind or number; ERR_TQ_ID_EXISTS with the row of
+  * an id that comes twice; ERR_TQ_ID_RANGE; ERR_TQ_NON_FINITE with row and column; ERR_TQ_DIM_MISMATCH; ERR_TQ_LIMIT
+  */
+  static build(vectors: VectorRows, o: IndexBuildOptions<number>): Promise<SearchIndex<number>>;
+  /** As above, for ids that are bigints. */
+  static build(vectors: VectorRows, o: IndexBuildOptions<bigint>): Promise<SearchIndex<bigint>>;
+  /** As above, for ids that are texts. */
+  static build(vectors: VectorRows, o: IndexBuildOptions<string>): Promise<SearchIndex<string>>;
+  /**
+  * Builds an index of the vectors of a corpus, as they are reconstructed, under their ids. Vectors that are inserted
+  * meanwhile are not in it; removed ones may be.
+  *
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_LIMIT, ERR_TQ_CLOSED for a closed corpus
+  */
+  static fromCorpus(corpus: Corpus, o?: IndexFromCorpusOptions): Promise<SearchIndex<string>>;
+  /**
+  * Opens an index file. The time does not depend on its size: codes, ids and originals stay in the file until they are
+  * needed. Others may read and extend the file meanwhile; this index keeps the state that it opened, and what is added
+  * stays in memory until it is saved.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO, ERR_TQ_FORMAT, ERR_TQ_VERSION, ERR_TQ_TRUNCATED, ERR_TQ_CHECKSUM
+  */
+  static open<Id extends IndexId = number>(path: FilePath, o?: OpenOptions): Promise<SearchIndex<Id>>;
+  /**
+  * {@link SearchIndex.open} on the calling thread's time.
+  *
+  * @throws {TinyQuantError} as {@link SearchIndex.open}
+  */
+  static openSync<Id extends IndexId = number>(path: FilePath, o?: Omit<OpenOptions, "signal">): SearchIndex<Id>;
+  /**
+  * Reads the form that {@link SearchIndex.toBytes} writes, which is that of a file.
+  *
+  * @throws {TinyQuantError} ERR_TQ_FORMAT, ERR_TQ_VERSION, ERR_TQ_TRUNCATED, ERR_TQ_CHECKSUM, ERR_TQ_INVALID_ARG
+  */
+  static fromBytes<Id extends IndexId = number>(b: Uint8Array): SearchIndex<Id>;
+  /** Values per vector. */
+  get dim(): number;
+  /** Bits per coordinate, on average where the index is fitted. */
+  get bits(): IndexBits;
+  /** How two vectors are compared. */
+  get metric(): Metric;
+  /** Kind of the ids. */
+  get idType(): IdTypeOf<Id>;
+  /** Number of vectors. */
+  get size(): number;
+  /** Whether the index is fitted to a sample; otherwise it is one random rotation. */
+  get fitted(): boolean;
+  /**
+  * Fits an empty index to a sample of the vectors to come, before the first add: better recall from the same bytes. A
+  * few thousand vectors are enough; of fewer than 256, or of vectors that have as much to tell in one direction as in
+  * another, nothing is learnt, and the index stays one random rotation.
+  *
+  * @param sample row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG once something was added, ERR_TQ_NON_FINITE with row and column,
+  * ERR_TQ_DIM_MISMATCH, ERR_TQ_CLOSED
+  */
+  fit(sample: VectorRows, o?: JobOptions): Promise<void>;
+  /**
+  * Adds vectors, all or none.
+  *
+  * @param vectors row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
+  * @throws {TinyQuantError} ERR_TQ_ID_EXISTS with the row of an id that is taken; ERR_TQ_ID_RANGE; ERR_TQ_NON_FINITE with
+  * row and column; ERR_TQ_DIM_MISMATCH; ERR_TQ_INVALID_ARG, also for ids of another kind or number; ERR_TQ_LIMIT;
+  * ERR_TQ_CLOSED
+  */
+  add(vectors: VectorRows, o?: IndexAddOptions<Id>): Promise<void>;
+  /**
+  * {@link SearchIndex.add} on the calling thread's time.
+  *
+  * @throws {TinyQuantError} as {@link SearchIndex.add}, and ERR_TQ_INVALID_ARG while an asynchronous fit, add or save is
+  * under way
+  */
+  addSync(vectors: VectorRows, o?: {
+    readonly ids?: Iterable<Id>;
+  }): void;
+  /**
+  * Removes vectors at once; unknown ids are ignored. Vectors of an add that is under way are not there yet.
+  *
+  * @returns how many there were
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for ids of another kind, ERR_TQ_ID_RANGE, ERR_TQ_CLOSED
+  */
+  remove(ids: Iterable<Id>): number;
+  /**
+  * Whether an id is taken.
+  *
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for an id of another kind, ERR_TQ_ID_RANGE, ERR_TQ_CLOSED
+  */
+  has(id: Id): boolean;
+  /** The ids in order of adding. */
+  ids(): IdList<Id>;
+  /**
+  * One vector: its original where originals are kept, else what its codes stand for.
+  *
+  * @throws {TinyQuantError} ERR_TQ_ID_NOT_FOUND; ERR_TQ_INVALID_ARG for an id of another kind; ERR_TQ_ID_RANGE;
+  * ERR_TQ_CLOSED
+  */
+  reconstruct(id: Id): Float32Array;
+  /**
+  * The best vectors for a query, best first; equal scores in order of adding. There are exactly as many as asked for, or
+  * as may be hits.
+  *
+  * @param query `dim` values; copied before the call returns
+  * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_ID_RANGE for an id of the filter, ERR_TQ_DIM_MISMATCH,
+  * ERR_TQ_NON_FINITE, ERR_TQ_CLOSED
+  */
+  search(query: Vector, o: IndexSearchOptions<Id>): Promise<Hits<Id>>;
+  /**
+  * {@link SearchIndex.search} on the calling thread.
+  *
+  * @throws {TinyQuantError} as {@link SearchIndex.search}
+  */
+  searchSync(query: Vector, o: Omit<IndexSearchOptions<Id>, "signal">): Hits<Id>;
+  /**
+  * {@link SearchIndex.search} for many queries at once, which takes less time than one after another.
+  *
+  * @param queries row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
+  * @returns the hits of each query
+  * @throws {TinyQuantError} as {@link SearchIndex.search}, with the row in `details`
+  */
+  searchBatch(queries: VectorRows, o: IndexSearchOptions<Id>): Promise<Hits<Id>[]>;
+  /**
+  * {@link SearchIndex.searchBatch} on the calling thread's time.
+  *
+  * @throws {TinyQuantError} as {@link SearchIndex.searchBatch}
+  */
+  searchBatchSync(queries: VectorRows, o: Omit<IndexSearchOptions<Id>, "signal">): Hits<Id>[];
+  /**
+  * Writes the index to a file, as it is once the calls made before have settled. The file is written beside
+  * `path` and takes its name when it is complete and on the disk: a crash or a full disk at any moment leaves the old
+  * file or the new one.
+  *
+  * @throws {TinyQuantError} ERR_TQ_IO with `errno` and `path` in details, also while another writer has the file open;
+  * ERR_TQ_LIMIT, ERR_TQ_CLOSED
+  */
+  save(path: FilePath, o?: JobOptions): Promise<void>;
+  /**
+  * {@link SearchIndex.save} on the calling thread's time.
+  *
+  * @throws {TinyQuantError} as {@link SearchIndex.save}, and ERR_TQ_INVALID_ARG while an asynchronous fit, add or save
+  * is under way
+  */
+  saveSync(path: FilePath): void;
+  /**
+  * Adds to the file that the index was opened from or saved to what has changed since; where nothing has, it is not
+  * touched. A file that is not there yet is written whole, as {@link SearchIndex.save} does, and so is any file for an
+  * index that comes from none.
+  *
+  * @throws {TinyQuantError} as {@link SearchIndex.save}; ERR_TQ_INVALID_ARG for another file, ERR_TQ_IO with kind Changed
+  * if something else has written to it since
+  */
+  sync(path: FilePath, o?: JobOptions): Promise<void>;
+  /** The bytes that {@link SearchIndex.save} writes; {@link SearchIndex.fromBytes} reads them. */
+  toBytes(): Uint8Array;
+  /**
+  * The index as a {@link VectorBackend}. Its ids are texts: decimal digits stand for numbers and bigints. An id that
+  * is ingested again names the new vector; a search in between finds neither. Closing the backend closes the index.
+  */
+  asBackend(): VectorBackend;
+  /** What the index consists of. */
+  stats(): SearchIndexStats;
+  /** What the index takes, in bytes. */
+  memoryUsage(): SearchIndexMemory;
+  /** A summary; the content is in {@link SearchIndex.toBytes}. */
+  toJSON(): SearchIndexSummary;
+  /**
+  * Lets go of the memory and of the file; every later call that needs them is ERR_TQ_CLOSED. Calls that are under way
+  * finish first.
+  */
+  close(): void;
+  /** The same as {@link SearchIndex.close}. */
+  [Symbol.dispose](): void;
+}
 //#endregion
 //#region ts/tqcv.d.ts
 /** Options of {@link TqcvReader.open}. */
@@ -1155,4 +1521,4 @@ declare function version(): string;
 */
 declare function simdLevel(): string;
 //#endregion
-export { type BitWidth, BruteForceBackend, Codebook, Codec, CodecConfig, type CodecConfigJson, type CodecConfigOptions, type CodecConfigOpts, type CompressBatchOptions, CompressedBatch, CompressedVector, type CompressedVectorSummary, CompressionPolicy, type CompressionPolicyKind, type CompressionPolicyViolationDetected, type ConfigHash, Corpus, type CorpusCreated, type CorpusDecompressed, type CorpusEvent, type CorpusOptions, type CorpusOpts, type CorpusSummary, CorpusWriter, type CorpusWriterOptions, type CorpusWriterSummary, type DecompressBatchOptions, ERROR_CODES, type ErrorCode, type ErrorDetails, type FileInfo, type FilePath, type InsertOptions, type JobOptions, type Metadata, type MetadataById, type OpenOptions, type Progress, RotationMatrix, type SaveOptions, type SearchOptions, type SearchResult, type StorageDtype, TinyQuantError, type TinyQuantErrorOptions, TqcvReader, type TqcvReaderOptions, type TqcvSummary, TqcvWriter, type TqcvWriterOptions, type TrainMethod, type TrainOptions, type Vector, type VectorBackend, VectorEntry, type VectorEntrySummary, type VectorRows, type Vectors, type VectorsInserted, type WriteRowsOptions, type WrittenCorpus, type WrittenTqcv, compress, decompress, fileInfo, isTinyQuantError, simdLevel, verifyFile, version };
+export { type BitWidth, BruteForceBackend, Codebook, Codec, CodecConfig, type CodecConfigJson, type CodecConfigOptions, type CodecConfigOpts, type CompressBatchOptions, CompressedBatch, CompressedVector, type CompressedVectorSummary, CompressionPolicy, type CompressionPolicyKind, type CompressionPolicyViolationDetected, type ConfigHash, Corpus, type CorpusCreated, type CorpusDecompressed, type CorpusEvent, type CorpusOptions, type CorpusOpts, type CorpusSummary, CorpusWriter, type CorpusWriterOptions, type CorpusWriterSummary, type DecompressBatchOptions, ERROR_CODES, type ErrorCode, type ErrorDetails, type FileInfo, type FilePath, type Hits, type IdList, type IdType, type IdTypeOf, type IndexAddOptions, type IndexBits, type IndexBuildOptions, type IndexFromCorpusOptions, type IndexId, type IndexSearchOptions, type IndexSegment, type IndexSettings, type InsertOptions, type JobOptions, type Metadata, type MetadataById, type Metric, type OpenOptions, type Originals, type Progress, RotationMatrix, type SaveOptions, SearchIndex, type SearchIndexMemory, type SearchIndexOptions, type SearchIndexStats, type SearchIndexSummary, type SearchOptions, type SearchResult, type StorageDtype, TinyQuantError, type TinyQuantErrorOptions, TqcvReader, type TqcvReaderOptions, type TqcvSummary, TqcvWriter, type TqcvWriterOptions, type TrainMethod, type TrainOptions, type Vector, type VectorBackend, VectorEntry, type VectorEntrySummary, type VectorRows, type Vectors, type VectorsInserted, type WriteRowsOptions, type WrittenCorpus, type WrittenTqcv, compress, decompress, fileInfo, isTinyQuantError, simdLevel, verifyFile, version };

@@ -11,6 +11,7 @@ export {
   CorpusWriter,
   ERROR_CODES,
   RotationMatrix,
+  SearchIndex,
   TinyQuantError,
   TqcvReader,
   TqcvWriter,

@@ -19,10 +19,14 @@ import {
   decompress,
   ERROR_CODES,
   type ErrorCode,
+  type Hits,
+  type IdList,
   isTinyQuantError,
   type Metadata,
   type Progress,
   RotationMatrix,
+  SearchIndex,
+  type SearchIndexStats,
   type SearchResult,
   TinyQuantError,
   type VectorBackend,
@@ -90,7 +94,9 @@ codec.compressBatch(floats, config, codebook, {
   transfer: true,
   onProgress(progress) {
     expectTypeOf(progress).toEqualTypeOf<Progress>();
-    expectTypeOf(progress.phase).toEqualTypeOf<'compress' | 'decompress' | 'save' | 'search' | 'verify'>();
+    expectTypeOf(progress.phase).toEqualTypeOf<
+      'add' | 'build' | 'compress' | 'decompress' | 'fit' | 'save' | 'search' | 'verify'
+    >();
   },
 });
 // @ts-expect-error 64-bit floats are not accepted
@@ -144,6 +150,75 @@ expectTypeOf(backend.search(floats, 5)).toEqualTypeOf<SearchResult[]>();
 expectTypeOf(backend.ingest).parameter(0).toEqualTypeOf<Vectors>();
 expectTypeOf(backend.remove(new Set(['a']))).toEqualTypeOf<number>();
 expectTypeOf<VectorBackend['search']>().returns.toEqualTypeOf<Promise<SearchResult[]>>();
+
+// Search index
+declare const index: SearchIndex;
+expectTypeOf(new SearchIndex({ dim: 8 })).toEqualTypeOf<SearchIndex<number>>();
+expectTypeOf(new SearchIndex<string>({ dim: 8, idType: 'string' })).toEqualTypeOf<SearchIndex<string>>();
+new SearchIndex<bigint>({ dim: 8, idType: 'bigint', bits: 1, metric: 'l2', seed: 7, originals: 'f32' });
+// @ts-expect-error ids of texts have to be asked for
+new SearchIndex<string>({ dim: 8 });
+// @ts-expect-error another kind of ids
+new SearchIndex<string>({ dim: 8, idType: 'number' });
+// @ts-expect-error 5 bits
+new SearchIndex({ dim: 8, bits: 5 });
+// @ts-expect-error the dimension is required
+new SearchIndex({ bits: 4 });
+// @ts-expect-error unknown option
+new SearchIndex({ dim: 8, dimension: 8 });
+expectTypeOf(SearchIndex.build(floats, { dim: 8 })).toEqualTypeOf<Promise<SearchIndex<number>>>();
+expectTypeOf(SearchIndex.build([floats, numbers], { dim: 8, ids: [1, 2] })).toEqualTypeOf<
+  Promise<SearchIndex<number>>
+>();
+expectTypeOf(SearchIndex.build(floats, { dim: 8, ids: new Uint32Array(1) })).toEqualTypeOf<
+  Promise<SearchIndex<number>>
+>();
+expectTypeOf(SearchIndex.build(floats, { dim: 8, ids: ['a'] })).toEqualTypeOf<Promise<SearchIndex<string>>>();
+expectTypeOf(SearchIndex.build(floats, { dim: 8, ids: [1n] })).toEqualTypeOf<Promise<SearchIndex<bigint>>>();
+expectTypeOf(SearchIndex.build(floats, { dim: 8, ids: new BigUint64Array(1) })).toEqualTypeOf<
+  Promise<SearchIndex<bigint>>
+>();
+expectTypeOf(SearchIndex.build(floats, { dim: 8, idType: 'bigint' })).toEqualTypeOf<Promise<SearchIndex<bigint>>>();
+SearchIndex.build(floats, {
+  dim: 8,
+  fit: false,
+  partitions: 'auto',
+  originals: 'f16',
+  signal: AbortSignal.timeout(5),
+  onProgress: ({ phase }) => console.log(phase),
+});
+// @ts-expect-error 64-bit floats are not accepted
+SearchIndex.build(new Float64Array(8), { dim: 8 });
+// @ts-expect-error ids of two kinds
+SearchIndex.build(floats, { dim: 8, ids: [1, 'a'] });
+expectTypeOf(SearchIndex.open('file')).toEqualTypeOf<Promise<SearchIndex<number>>>();
+expectTypeOf(SearchIndex.openSync<string>('file', { mmap: false })).toEqualTypeOf<SearchIndex<string>>();
+expectTypeOf(SearchIndex.fromBytes<bigint>(new Uint8Array())).toEqualTypeOf<SearchIndex<bigint>>();
+expectTypeOf(SearchIndex.fromCorpus(corpus, { bits: 2 })).toEqualTypeOf<Promise<SearchIndex<string>>>();
+expectTypeOf(index.search(floats, { k: 5 })).toEqualTypeOf<Promise<Hits<number>>>();
+expectTypeOf(index.searchSync(numbers, { k: 5, filter: new Set([1]), exact: true })).toEqualTypeOf<Hits>();
+expectTypeOf(index.searchBatch([floats], { k: 5, filter: new Uint8Array(4) })).toEqualTypeOf<Promise<Hits[]>>();
+expectTypeOf(index.searchBatchSync(floats, { k: 5, effort: 2, rescore: false })).toEqualTypeOf<Hits[]>();
+expectTypeOf<Hits>().toExtend<Iterable<{ id: number; score: number }>>();
+expectTypeOf<Hits['ids']>().toEqualTypeOf<number[]>();
+expectTypeOf<Hits<string>['ids']>().toEqualTypeOf<string[]>();
+expectTypeOf<Hits<bigint>['ids']>().toEqualTypeOf<BigUint64Array>();
+expectTypeOf<IdList<bigint>>().toEqualTypeOf<BigUint64Array>();
+expectTypeOf<Hits['scores']>().toEqualTypeOf<Float32Array>();
+expectTypeOf(index.remove(new Set([1]))).toEqualTypeOf<number>();
+expectTypeOf(index.reconstruct(1)).toEqualTypeOf<Float32Array>();
+expectTypeOf(index.idType).toEqualTypeOf<'number'>();
+expectTypeOf(index.stats()).toEqualTypeOf<SearchIndexStats>();
+expectTypeOf(index.asBackend()).toEqualTypeOf<VectorBackend>();
+expectTypeOf(index.add(floats, { ids: [5], signal: AbortSignal.timeout(5) })).toEqualTypeOf<Promise<void>>();
+// @ts-expect-error k is required
+index.search(floats, {});
+// @ts-expect-error the synchronous form cannot be stopped
+index.searchSync(floats, { k: 5, signal: AbortSignal.timeout(5) });
+// @ts-expect-error ids of another kind
+index.has('a');
+// @ts-expect-error a filter of another kind
+index.searchSync(floats, { k: 5, filter: ['a'] });
 
 // Errors
 expectTypeOf(new TinyQuantError('ERR_TQ_IO', 'text').code).toEqualTypeOf<ErrorCode>();

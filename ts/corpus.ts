@@ -16,6 +16,7 @@ import { JOB_OPTION_NAMES, type JobOptions, job, runJob } from './job.js';
 import { fromMetadataJson, type Metadata, metadataLookup, toMetadataJson } from './metadata.js';
 import { call, native } from './native.js';
 import type { NativeCorpus } from './native-types.js';
+import { type OpenOptions, openOptions } from './open-options.js';
 import { type FilePath, filePath } from './path.js';
 import { CompressionPolicy, type CompressionPolicyKind, policyKind, policyOf, type StorageDtype } from './policy.js';
 import { collect, type Vectors } from './source.js';
@@ -52,20 +53,6 @@ export interface SaveOptions extends JobOptions {
    * yet is written whole. Space that removed vectors took is given back by a save without it. Default `false`.
    */
   readonly append?: boolean;
-}
-
-/** Options of {@link Corpus.open}. */
-export interface OpenOptions {
-  /**
-   * Maps the file into memory instead of reading it piece by piece. A mapped file must not be cut short by another
-   * program: touching what is gone ends the process. Files that this package replaces or extends are safe. Default
-   * `true`.
-   */
-  readonly mmap?: boolean;
-  /** Checks the whole file first, as {@link verifyFile} does. Default `false`. */
-  readonly verify?: boolean;
-  /** Stops the opening; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
 }
 
 /** Metadata by id, for {@link Corpus.insertBatch}. Ids without a vector are ignored. */
@@ -140,15 +127,6 @@ function stateFrom(o: unknown): CorpusState {
     codebook: given.codebook as Codebook,
     policy: given.compressionPolicy as CompressionPolicy,
     metadata: fromMetadataJson(metadataJson),
-  };
-}
-
-function openOptions(value: unknown): { mmap: boolean; verify: boolean; signal: unknown } {
-  const { mmap, verify, signal } = options(value, 'open options', ['mmap', 'verify', 'signal']);
-  return {
-    mmap: mmap === undefined ? true : boolean(mmap, 'mmap'),
-    verify: verify === undefined ? false : boolean(verify, 'verify'),
-    signal,
   };
 }
 
@@ -501,6 +479,7 @@ export type {
   CorpusDecompressed,
   CorpusEvent,
   Metadata,
+  OpenOptions,
   StorageDtype,
   VectorEntrySummary,
   Vectors,

@@ -1,4 +1,6 @@
 import type { ConfigHash } from './config.js';
+import type { IdType } from './index-id.js';
+import type { Metric, Originals } from './index-options.js';
 import { JOB_OPTION_NAMES, type JobOptions, job, runJob } from './job.js';
 import { native } from './native.js';
 import type { NativeFileInfo } from './native-types.js';
@@ -8,13 +10,16 @@ import { options } from './validate.js';
 
 /** What the header of a file says. Fields that a format does not have are absent. */
 export interface FileInfo {
-  /** `'corpus'`: written by {@link Corpus.save}; `'tqcv'`: TinyQuant's corpus file; `'tqcb'`: a codebook. */
-  readonly format: 'corpus' | 'tqcv' | 'tqcb';
+  /**
+   * `'corpus'`: written by {@link Corpus.save}; `'index'`: by {@link SearchIndex.save}; `'tqcv'`: TinyQuant's corpus
+   * file; `'tqcb'`: a codebook.
+   */
+  readonly format: 'corpus' | 'index' | 'tqcv' | 'tqcb';
   /** Version of the format. */
   readonly version: number;
   /** Length of the file in bytes. */
   readonly sizeBytes: number;
-  /** Bits per coordinate. */
+  /** Bits per coordinate; of an index that is fitted, on average. */
   readonly bitWidth: number;
   /** Vectors, without removed ones. */
   readonly vectorCount?: number;
@@ -30,11 +35,21 @@ export interface FileInfo {
   readonly policy?: CompressionPolicyKind;
   /** Name of the corpus. */
   readonly corpusId?: string;
+  /** How vectors of an index are compared. */
+  readonly metric?: Metric;
+  /** Kind of the ids of an index. */
+  readonly idType?: IdType;
+  /** What an index keeps of the vectors beside their codes. */
+  readonly originals?: Originals;
+  /** Whether an index is fitted to its vectors. */
+  readonly fitted?: boolean;
+  /** Partitions of an index; 1 without any. */
+  readonly partitions?: number;
   /** Bytes of a stored vector, without its id, metadata and record header. */
   readonly bytesPerVector?: number;
   /** Entries of a codebook. */
   readonly entries?: number;
-  /** How often a corpus file was written or extended. */
+  /** How often a corpus or index file was written or extended. */
   readonly commits?: number;
 }
 

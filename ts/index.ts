@@ -81,7 +81,22 @@ export {
   type TinyQuantErrorOptions,
 } from './errors.js';
 export { type FileInfo, fileInfo, verifyFile } from './files.js';
+export type { Hits } from './index-hits.js';
+export type { IdList, IdType, IdTypeOf, IndexId } from './index-id.js';
+export type {
+  IndexAddOptions,
+  IndexBits,
+  IndexBuildOptions,
+  IndexFromCorpusOptions,
+  IndexSearchOptions,
+  IndexSettings,
+  Metric,
+  Originals,
+  SearchIndexOptions,
+} from './index-options.js';
+export type { IndexSegment, SearchIndexMemory, SearchIndexStats } from './index-stats.js';
 export type { FilePath } from './path.js';
+export { SearchIndex, type SearchIndexSummary } from './search-index.js';
 export {
   TqcvReader,
   type TqcvReaderOptions,

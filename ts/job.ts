@@ -5,7 +5,7 @@ import { invalidArg } from './validate.js';
 /** What `onProgress` receives. */
 export interface Progress {
   /** The kind of work. */
-  readonly phase: 'compress' | 'decompress' | 'save' | 'search' | 'verify';
+  readonly phase: 'add' | 'build' | 'compress' | 'decompress' | 'fit' | 'save' | 'search' | 'verify';
   /** Vectors finished so far, bytes where a file is verified; never decreases. */
   readonly done: number;
   /** Vectors or bytes in all. */
@@ -20,7 +20,8 @@ export interface JobOptions {
   readonly signal?: AbortSignal;
   /**
    * Called at most ten times a second, and a last time with `done === total` before the promise resolves; never
-   * after the promise has settled. An exception in it stops the job and is what the promise rejects with.
+   * after the promise has settled. An exception in it stops the job and is what the promise rejects with; that of the
+   * last call comes when the work is done, and undoes nothing.
    */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -99,6 +100,9 @@ export function job(given: Record<string, unknown>): Job {
   return { signal, onProgress: onProgress as ((progress: Progress) => void) | undefined };
 }
 
+/** Work that is done once it has succeeded: a signal that aborts after that comes too late. */
+const LASTING: ReadonlySet<Progress['phase']> = new Set(['add', 'fit', 'save']);
+
 /**
  * Runs a native job under a signal and a progress callback.
  *
@@ -145,7 +149,7 @@ export async function runJob<T>(
     // The last report belongs before the promise settles, however the native side's queue was drained.
     if (onProgress !== undefined) report(total);
     if (thrown !== undefined) throw thrown.error;
-    check();
+    if (!LASTING.has(phase)) check();
     return result;
   } catch (error) {
     if (thrown !== undefined) throw thrown.error;

@@ -151,8 +151,82 @@ export interface NativeTqcvWriter {
   abort(): void;
 }
 
+/** Ids: numbers, bigints or texts. */
+export type NativeIds = Float64Array | BigUint64Array | string[];
+
+export interface NativeIndexConfig {
+  readonly dim: number;
+  readonly bits: number;
+  readonly metric: 'cosine' | 'dot' | 'l2';
+  readonly seed: bigint;
+  readonly idType: 'number' | 'bigint' | 'string';
+  readonly originals: 'none' | 'f16' | 'f32';
+}
+
+/** Hits of the queries of a call, one query's after another's; `counts` is absent for one query. */
+export interface NativeIndexHits {
+  readonly ids: NativeIds;
+  readonly scores: Float32Array;
+  readonly counts?: Uint32Array;
+}
+
+export interface NativeIndexStats {
+  readonly size: number;
+  readonly rows: number;
+  readonly parts: number;
+  readonly partitions: number;
+  readonly fitted: boolean;
+  readonly segments: { readonly coordinates: number; readonly bits: number }[];
+  readonly bytesPerRow: number;
+  readonly heapBytes: number;
+  readonly mappedBytes: number;
+}
+
+export interface NativeSearchIndex {
+  config(): NativeIndexConfig;
+  size(): number;
+  isFitted(): boolean;
+  stats(): NativeIndexStats;
+  fit(sample: Float32Array, abort: NativeAbort | null, onProgress: NativeProgress | null): Promise<void>;
+  add(
+    vectors: Float32Array,
+    ids: NativeIds | null,
+    replace: boolean,
+    abort: NativeAbort | null,
+    onProgress: NativeProgress | null,
+  ): Promise<void>;
+  addSync(vectors: Float32Array, ids: NativeIds | null): void;
+  remove(ids: NativeIds): number;
+  clear(): number;
+  has(id: number | bigint | string): boolean;
+  ids(): NativeIds;
+  reconstruct(id: number | bigint | string): Float32Array;
+  search(
+    queries: Float32Array,
+    k: number,
+    effort: number,
+    exact: boolean,
+    rescore: boolean | null,
+    filter: Uint8Array | NativeIds | null,
+    abort: NativeAbort | null,
+  ): Promise<NativeIndexHits>;
+  searchSync(
+    queries: Float32Array,
+    k: number,
+    effort: number,
+    exact: boolean,
+    rescore: boolean | null,
+    filter: Uint8Array | NativeIds | null,
+  ): NativeIndexHits;
+  save(path: string, append: boolean, abort: NativeAbort | null, onProgress: NativeProgress | null): Promise<void>;
+  saveSync(path: string): void;
+  toBytes(): Uint8Array;
+  reportMemory(): void;
+  close(): void;
+}
+
 export interface NativeFileInfo {
-  readonly format: 'corpus' | 'tqcv' | 'tqcb';
+  readonly format: 'corpus' | 'index' | 'tqcv' | 'tqcb';
   readonly version: number;
   readonly sizeBytes: number;
   readonly bitWidth: number;
@@ -163,6 +237,11 @@ export interface NativeFileInfo {
   readonly seed?: bigint;
   readonly policy?: NativePolicy;
   readonly corpusId?: string;
+  readonly metric?: NativeIndexConfig['metric'];
+  readonly idType?: NativeIndexConfig['idType'];
+  readonly originals?: NativeIndexConfig['originals'];
+  readonly fitted?: boolean;
+  readonly partitions?: number;
   readonly bytesPerVector?: number;
   readonly entries?: number;
   readonly commits?: number;
@@ -238,6 +317,21 @@ export interface NativeBinding {
   readonly NativeTqcvWriter: {
     create(path: string, config: NativeConfig, metadata: Uint8Array, overwrite: boolean): NativeTqcvWriter;
   };
+  readonly NativeSearchIndex: {
+    new (config: NativeIndexConfig): NativeSearchIndex;
+    openSync(path: string, mmap: boolean, verify: boolean): NativeSearchIndex;
+    fromBytes(bytes: Uint8Array): NativeSearchIndex;
+  };
+  buildIndex(
+    config: NativeIndexConfig,
+    vectors: Float32Array,
+    ids: NativeIds | null,
+    fit: boolean,
+    partitions: number,
+    abort: NativeAbort | null,
+    onProgress: NativeProgress | null,
+  ): Promise<NativeSearchIndex>;
+  openIndex(path: string, mmap: boolean, verify: boolean, abort: NativeAbort | null): Promise<NativeSearchIndex>;
   openCorpus(path: string, mmap: boolean, verify: boolean, abort: NativeAbort | null): Promise<NativeCorpus>;
   fileInfo(path: string): Promise<NativeFileInfo>;
   verifyFile(

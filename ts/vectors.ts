@@ -68,6 +68,14 @@ function unshared(array: Float32Array): Floats {
     : { data: array, owned: false };
 }
 
+/** The values in memory that nobody else can reach. */
+export function own({ data, owned }: Floats, argument: string): Float32Array {
+  if (owned) return data;
+  const copy = allocate(lengthOf(data), argument);
+  copy.set(data);
+  return copy;
+}
+
 /** Allocates, with a coded error for a size the engine refuses. */
 export function allocate(length: number, argument: string): Float32Array {
   try {
@@ -96,6 +104,14 @@ function dimensionMismatch(message: string, expected: number, got: number, row?:
   return new TinyQuantError('ERR_TQ_DIM_MISMATCH', message, {
     details: { kind: 'DimensionMismatch', expected, got, ...(row === undefined ? {} : { row }) },
   });
+}
+
+/** Checks one vector of `dimension` values. */
+export function toQuery(value: unknown, dimension: number, argument: string): Float32Array {
+  const { data } = toVector(value, argument);
+  const length = lengthOf(data);
+  if (length === dimension) return data;
+  throw dimensionMismatch(`${argument} has ${length} values, expected the dimension ${dimension}`, dimension, length);
 }
 
 /** Checks rows of `dimension` values each and returns them row-major; zero rows are allowed. */

@@ -6,6 +6,7 @@ export interface Binding {
   simdLevel(): string;
   errorCodes(): string[];
   threads(): number;
+  externalMemory(): number;
   rotationCacheInfo(): { entries: number; bytes: number; builds: number };
 }
 

@@ -15,8 +15,13 @@ const LABELS: readonly [keyof FileInfo, string][] = [
   ['vectorCount', 'vectors'],
   ['dimension', 'dimension'],
   ['bitWidth', 'bits per value'],
+  ['metric', 'metric'],
   ['residual', 'residual'],
   ['policy', 'policy'],
+  ['originals', 'originals'],
+  ['fitted', 'fitted'],
+  ['partitions', 'partitions'],
+  ['idType', 'kind of ids'],
   ['bytesPerVector', 'bytes per vector'],
   ['seed', 'seed'],
   ['configHash', 'config hash'],
@@ -27,6 +32,7 @@ const LABELS: readonly [keyof FileInfo, string][] = [
 
 const FORMATS: Readonly<Record<FileInfo['format'], string>> = {
   corpus: 'corpus file',
+  index: 'search index',
   tqcv: 'TinyQuant corpus file (TQCV)',
   tqcb: 'TinyQuant codebook (TQCB)',
 };
@@ -108,7 +114,7 @@ export function registerInfo(program: Command): void {
     .description(
       'With a file: its header, in the same time whatever its size. Without: version, platform, instruction set, threads.',
     )
-    .argument('[file]', 'corpus file (.tq), TinyQuant file (.tqcv) or codebook (.tqcb)');
+    .argument('[file]', 'index file, corpus file (.tq), TinyQuant file (.tqcv) or codebook (.tqcb)');
   example(command, 'tinyquant info vectors.tq', 'tinyquant info --json');
   command.action(
     action(async (file: string | undefined) => {

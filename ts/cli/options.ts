@@ -12,6 +12,13 @@ export function count(min: number, max: number = Number.MAX_SAFE_INTEGER): (text
   };
 }
 
+/** A number above 0, as an option's argument. */
+export function positive(text: string): number {
+  const value = /^\d*\.?\d+$/.test(text) ? Number(text) : 0;
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
 /** A 64-bit seed. */
 export function seed(text: string): bigint {
   const value = /^\d{1,20}$/.test(text) ? BigInt(text) : -1n;

@@ -147,7 +147,8 @@ export async function train(
   }
 }
 
-function noRows(input: Input): TinyQuantError {
+/** The error for an input without rows. */
+export function noRows(input: Input): TinyQuantError {
   return new TinyQuantError('ERR_TQ_INVALID_ARG', `${input.name}: there are no vectors`, {
     details: { kind: 'InsufficientTrainingData', path: input.name },
   });

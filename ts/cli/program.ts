@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { version } from '../../package.json';
 import { registerBench } from './bench.js';
+import { registerIndex } from './build-index.js';
 import { registerCodec } from './codec.js';
 import { completionScript, registerCompletion, SHELLS, type Shell } from './completion.js';
 import { registerCompress } from './compress.js';
@@ -78,6 +79,7 @@ export function buildProgram(): Command {
     registerRecall,
     registerConvert,
     registerIngest,
+    registerIndex,
     registerReport,
     registerBench,
     registerWorker,

@@ -24,7 +24,8 @@ async function recall(file: string, o: RecallOptions): Promise<void> {
   if (o.truth === '-' && o.query === '-') throw usage('--truth and --query cannot both be standard input');
   const searchable = await openSearchable(file, o);
   try {
-    const { dimension } = searchable;
+    const { dimension, metric } = searchable;
+    if (metric !== 'cosine') throw usage(`recall is about the cosine: ${file} has the metric ${metric}`, { metric });
     const queryInput = await openQueries(o, dimension);
     const queries = await gather(queryInput);
     if (queries.rows === 0) throw usage(`${queryInput.name}: there are no queries`);
@@ -106,7 +107,7 @@ export function registerRecall(program: Command): void {
       'Compares the search of a compressed file with an exact search of the original vectors: the share of the true\n' +
         'top k that the file returns. Vectors are matched by id; originals without ids, by their place in the file.',
     )
-    .argument('<file>', 'corpus file (.tq), or TinyQuant file (.tqcv) with --codebook')
+    .argument('<file>', 'index file, corpus file (.tq), or TinyQuant file (.tqcv) with --codebook')
     .requiredOption('--truth <file>', 'file of the original vectors');
   queryOptions(command, 10)
     .addOption(

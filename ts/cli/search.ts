@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
 import { TinyQuantError } from '../errors.js';
-import type { SearchResult } from '../index.js';
+import type { IndexId, Metric, SearchResult } from '../index.js';
 import type { VectorBatch } from '../io.js';
 import { exactTop } from './exact.js';
-import { toJson } from './failure.js';
+import { toJson, usage } from './failure.js';
 import { BadRows, type Input, openInput } from './input.js';
-import { count, example, FORMATS, type FormatName } from './options.js';
+import { count, example, FORMATS, type FormatName, given, positive } from './options.js';
 import { action, session } from './session.js';
 import { type CodingOptions, kindOf, openStored } from './stored.js';
 
@@ -16,6 +16,8 @@ export interface QueryOptions extends CodingOptions {
   readonly format?: FormatName;
   readonly column?: string;
   readonly limit?: number;
+  readonly effort?: number;
+  readonly exact?: boolean;
 }
 
 interface SearchOptions extends QueryOptions {
@@ -30,6 +32,8 @@ export function queryOptions(command: Command, topK: number): Command {
     .addOption(new Option('--format <name>', 'format of the queries (default: by the extension)').choices(FORMATS))
     .option('--column <name>', 'column or field with the queries')
     .option('--limit <n>', 'use no more than this many queries', count(1))
+    .option('--effort <x>', 'of an index file: how many candidates are kept, relative to the default of 1', positive)
+    .option('--exact', 'of an index file: compare with every vector; other files are always searched so')
     .option('--codebook <file>', 'codebook of a .tqcv file')
     .option('--config-json <file>', 'configuration of a .tqcv file whose seed is not 42');
 }
@@ -55,6 +59,7 @@ export function checkQueries(batch: { readonly dimension: number }, name: string
 export interface Searchable {
   readonly dimension: number;
   readonly length: number;
+  readonly metric: Metric;
   /** Answers a batch of queries. */
   search(queries: VectorBatch, topK: number): Promise<SearchResult[][]>;
   /** Id by position, in the order of the file. */
@@ -62,14 +67,41 @@ export interface Searchable {
   close(): void;
 }
 
-/** Opens a file for searching: a corpus file in place, a .tqcv file by reading all of it for each batch of queries. */
-export async function openSearchable(path: string, o: CodingOptions): Promise<Searchable> {
-  if ((await kindOf(path)) === 'corpus') {
+/** Options about how a file is searched. */
+export type SearchableOptions = CodingOptions & Pick<QueryOptions, 'effort' | 'exact'>;
+
+async function openIndex(path: string, { effort, exact }: SearchableOptions): Promise<Searchable> {
+  const { SearchIndex } = await import('../index.js');
+  const index = await SearchIndex.open<IndexId>(path, { signal: session.signal });
+  const how = given<{ effort?: number; exact?: boolean }>({ effort, exact });
+  return {
+    dimension: index.dim,
+    length: index.size,
+    metric: index.metric,
+    search: async ({ vectors }, k) => {
+      const answers = await index.searchBatch(vectors, { k, ...how, signal: session.signal });
+      return answers.map((hits) => Array.from(hits, ({ id, score }) => ({ vectorId: String(id), score })));
+    },
+    ids: () => Array.from<IndexId, string>(index.ids(), String),
+    close: () => index.close(),
+  };
+}
+
+/**
+ * Opens a file for searching: a corpus or index file in place, a .tqcv file by reading all of it for each batch of
+ * queries.
+ */
+export async function openSearchable(path: string, o: SearchableOptions): Promise<Searchable> {
+  const kind = await kindOf(path);
+  if (kind === 'index') return openIndex(path, o);
+  if (o.effort !== undefined) throw usage(`--effort is about index files: ${path} is searched exactly`, { path });
+  if (kind === 'corpus') {
     const { Corpus } = await import('../index.js');
     const corpus = await Corpus.open(path, { mmap: false, signal: session.signal });
     return {
       dimension: corpus.codecConfig.dimension,
       length: corpus.vectorCount,
+      metric: 'cosine',
       search: ({ vectors }, topK) => corpus.searchBatch(vectors, topK, { signal: session.signal }),
       ids: () => corpus.vectorIds,
       close: () => corpus.close(),
@@ -79,6 +111,7 @@ export async function openSearchable(path: string, o: CodingOptions): Promise<Se
   return {
     dimension: stored.dimension,
     length: stored.length,
+    metric: 'cosine',
     search: ({ vectors }, topK) => exactTop(stored.batches(), vectors, stored.dimension, topK),
     ids: function* () {
       for (let row = 0; row < stored.length; row++) yield String(row);
@@ -138,10 +171,11 @@ export function registerSearch(program: Command): void {
     .command('search')
     .summary('the most similar vectors of a file')
     .description(
-      'Finds the vectors with the highest cosine similarity to each query, exactly, over the reconstructed vectors.\n' +
+      'Finds the best vectors for each query: of an index file by its metric, of others those with the highest cosine\n' +
+        'similarity, exactly, over the reconstructed vectors.\n' +
         'Prints a table; --json prints { "results": [[{ "id", "score" }, ...], ...] }, one inner list a query.',
     )
-    .argument('<file>', 'corpus file (.tq), or TinyQuant file (.tqcv) with --codebook');
+    .argument('<file>', 'index file, corpus file (.tq), or TinyQuant file (.tqcv) with --codebook');
   queryOptions(command, 5).option('--csv', 'print query,rank,id,score instead of a table');
   example(command, 'tinyquant search vectors.tq --query queries.npy --top-k 5 --json');
   command.action(action(search));

@@ -115,6 +115,9 @@ export async function openStored(path: string, o: CodingOptions): Promise<Stored
       close: () => reader.close(),
     };
   }
+  if (kind === 'index') {
+    throw badData(`${path}: is a search index, for search, recall, info and verify alone`, { path });
+  }
   const { Corpus } = await import('../index.js');
   const corpus = await Corpus.open(path, { mmap: false, signal: session.signal });
   const { dimension } = corpus.codecConfig;

@@ -11,8 +11,8 @@ export function registerVerify(program: Command): void {
     .command('verify')
     .summary('read all of a file and check it')
     .description(
-      'Reads all of a corpus file (.tq), TinyQuant file (.tqcv) or codebook (.tqcb): structure and, where there are any,\n' +
-        'checksums. Exit code 3 and the first fault where something is wrong.',
+      'Reads all of an index file, corpus file (.tq), TinyQuant file (.tqcv) or codebook (.tqcb): structure and, where\n' +
+        'there are any, checksums. Exit code 3 and the first fault where something is wrong.',
     )
     .argument('<file>', 'file to check');
   example(command, 'tinyquant verify vectors.tq');

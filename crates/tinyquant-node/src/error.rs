@@ -122,6 +122,16 @@ impl From<tinyquant_corpus::Error> for Failure {
     }
 }
 
+impl From<tinyquant_index::Error> for Failure {
+    fn from(error: tinyquant_index::Error) -> Self {
+        Self {
+            code: error.code(),
+            details: error.details(),
+            message: error.to_string(),
+        }
+    }
+}
+
 impl From<tinyquant_store::Error> for Failure {
     fn from(error: tinyquant_store::Error) -> Self {
         Self {

@@ -1,8 +1,9 @@
 //! What files are, and whether they are whole.
 
 use crate::error::guard;
+use crate::index_config;
 use crate::job::{self, NativeAbort, Request};
-use crate::progress::OnProgress;
+use crate::progress::{self, OnProgress};
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Object};
 use napi_derive::napi;
@@ -14,7 +15,7 @@ use tinyquant_store::StoredFile;
 #[napi(object, object_from_js = false)]
 pub struct NativeFileInfo {
     /// Format of the file.
-    #[napi(ts_type = "'corpus' | 'tqcv' | 'tqcb'")]
+    #[napi(ts_type = "'corpus' | 'index' | 'tqcv' | 'tqcb'")]
     pub format: &'static str,
     /// Version of the format.
     pub version: u32,
@@ -37,6 +38,19 @@ pub struct NativeFileInfo {
     pub policy: Option<&'static str>,
     /// Id of the corpus.
     pub corpus_id: Option<String>,
+    /// How vectors are compared.
+    #[napi(ts_type = "'cosine' | 'dot' | 'l2'")]
+    pub metric: Option<&'static str>,
+    /// Kind of the ids.
+    #[napi(ts_type = "'number' | 'bigint' | 'string'")]
+    pub id_type: Option<&'static str>,
+    /// What is kept beside the codes.
+    #[napi(ts_type = "'none' | 'f16' | 'f32'")]
+    pub originals: Option<&'static str>,
+    /// Whether segments are fitted.
+    pub fitted: Option<bool>,
+    /// Partitions; 1 without any.
+    pub partitions: Option<f64>,
     /// Bytes of a vector, without id and metadata.
     pub bytes_per_vector: Option<f64>,
     /// Entries of a codebook.
@@ -59,6 +73,11 @@ impl From<&StoredFile> for NativeFileInfo {
             seed: None,
             policy: None,
             corpus_id: None,
+            metric: None,
+            id_type: None,
+            originals: None,
+            fitted: None,
+            partitions: None,
             bytes_per_vector: None,
             entries: None,
             commits: None,
@@ -80,6 +99,28 @@ impl From<&StoredFile> for NativeFileInfo {
                     seed: Some(config.seed().into()),
                     policy: Some(coding.policy.kind()),
                     corpus_id: Some(file.id().to_owned()),
+                    bytes_per_vector: Some(bytes as f64),
+                    commits: Some(file.commits() as f64),
+                    ..empty
+                }
+            }
+            StoredFile::Index(file) => {
+                let config = file.config();
+                let originals = config.originals();
+                let bytes = file.bytes_per_row() + originals.width() * config.dim();
+                Self {
+                    format: "index",
+                    version: 2,
+                    size_bytes: file.size_bytes() as f64,
+                    bit_width: config.bits().into(),
+                    vector_count: Some(file.live() as f64),
+                    dimension: Some(config.dim() as u32),
+                    seed: Some(config.seed().into()),
+                    metric: Some(index_config::metric_name(config.metric())),
+                    id_type: Some(index_config::id_kind_name(config.id_kind())),
+                    originals: Some(index_config::originals_name(originals)),
+                    fitted: Some(file.is_fitted()),
+                    partitions: Some(file.partitions() as f64),
                     bytes_per_vector: Some(bytes as f64),
                     commits: Some(file.commits() as f64),
                     ..empty
@@ -142,15 +183,7 @@ pub fn verify_file<'env>(
         let work = move |control: &Control<'_>| {
             // Read, not mapped: a file that someone else shortens meanwhile is an error like any other.
             let file = StoredFile::open(Path::new(&path), false)?;
-            let scaled = |done: usize, of: usize| {
-                let share = done as f64 / of.max(1) as f64;
-                control.report((share * total) as usize, total as usize);
-            };
-            let control = Control {
-                cancelled: control.cancelled,
-                progress: Some(&scaled),
-            };
-            file.verify(&control)?;
+            progress::scaled(control, total as usize, |control| file.verify(control))?;
             Ok(file)
         };
         job::start(env, request, Box::new(work), |_, file| {

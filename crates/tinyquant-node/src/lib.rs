@@ -1,4 +1,4 @@
-//! Node-API addon over the codec, the corpora and the brute-force search.
+//! Node-API addon over the codec, the corpora, the brute-force search and the search indexes.
 //!
 //! It converts values, schedules work on a pool of its own and maps errors; it computes nothing and
 //! chooses nothing. Only the TypeScript facade of this package calls it. Loading it registers functions
@@ -34,6 +34,9 @@ mod entry;
 mod error;
 mod file;
 mod hits;
+mod index_config;
+mod index_hits;
+mod index_stats;
 mod info;
 mod input_copy;
 mod job;
@@ -43,5 +46,7 @@ mod pool;
 mod progress;
 mod record;
 mod rotation;
+mod search_ids;
+mod search_index;
 mod tqcv;
 mod values;

@@ -24,15 +24,20 @@ pub(crate) fn size(value: f64, name: &str, kind: Option<&str>) -> Result<usize, 
     Ok(usize::try_from(integer(value, name, kind)?).unwrap_or(usize::MAX))
 }
 
-/// A seed: a bigint from 0 to 2^64 - 1.
-pub(crate) fn seed(value: &BigInt) -> Result<u64, Failure> {
+/// A bigint from 0 to 2^64 - 1.
+pub(crate) fn whole(value: &BigInt, name: &str) -> Result<u64, Failure> {
     match value.get_u64() {
-        (_, seed, true) => Ok(seed),
+        (_, whole, true) => Ok(whole),
         _ => Err(Failure::invalid_arg(
-            "seed must be between 0 and 2^64 - 1".to_owned(),
+            format!("{name} must be between 0 and 2^64 - 1"),
             None,
         )),
     }
+}
+
+/// A seed: a bigint from 0 to 2^64 - 1.
+pub(crate) fn seed(value: &BigInt) -> Result<u64, Failure> {
+    whole(value, "seed")
 }
 
 /// A time: milliseconds since the epoch.

@@ -65,6 +65,16 @@ pub(crate) fn idle_pool() -> Result<Option<&'static ThreadPool>, Failure> {
     Ok((jobs().turns == 0).then_some(pool))
 }
 
+/// Runs work that its caller waits for: on the pool, or while jobs keep that busy on this thread alone.
+pub(crate) fn wait<T: Send>(
+    work: impl FnOnce() -> Result<T, Failure> + Send,
+) -> Result<T, Failure> {
+    match idle_pool()? {
+        Some(pool) => pool.install(work),
+        None => work(),
+    }
+}
+
 /// Queues a job. Jobs start in the order they came.
 ///
 /// Jobs wait in a queue of their own, and no more of them are in the pool than it has threads. A thread

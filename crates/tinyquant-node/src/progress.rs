@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tinyquant_codec::Control;
 
 /// Time between two calls of a callback. Eight calls a second and the last one, which does not wait, are
 /// fewer than ten.
@@ -20,6 +21,22 @@ pub(crate) type OnProgress<'a> = Function<'a, FnArgs<(f64, f64)>, Unknown<'stati
 /// Wakes the environment's thread: no data, at most one call queued, and the event loop does not wait
 /// for it.
 type Wake = ThreadsafeFunction<(), (), (), napi::Status, false, true, 1>;
+
+/// Runs `work` under a control whose reports count up to `total`, whatever the work counts.
+pub(crate) fn scaled<T>(
+    control: &Control<'_>,
+    total: usize,
+    work: impl FnOnce(&Control<'_>) -> T,
+) -> T {
+    let report = |done: usize, of: usize| {
+        let share = done as f64 / of.max(1) as f64;
+        control.report((share * total as f64) as usize, total);
+    };
+    work(&Control {
+        cancelled: control.cancelled,
+        progress: Some(&report),
+    })
+}
 
 /// The pool's side: where the job stands.
 pub(crate) struct Progress {
