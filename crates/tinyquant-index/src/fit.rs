@@ -1,8 +1,8 @@
 //! Fitting segments to a sample.
 
 use crate::encoder::Encoder;
-use crate::model::{Model, Rotation};
-use crate::rotation::{Matrix, SignRotation};
+use crate::model::{Model, Rotation, length};
+use crate::rotation::{Matrix, Scratch, SignRotation};
 use crate::segments::{allocate, expected_error, segments};
 use crate::{Error, IndexConfig, Metric};
 use nalgebra::{DMatrix, SymmetricEigen};
@@ -22,6 +22,9 @@ const LARGEST: usize = 2048;
 const BATCH: usize = 4096;
 /// Length of a component's values over a batch, in whole numbers.
 const WHOLE: f64 = 32000.0;
+/// Largest factor that a code holds, in terms of the least one, at least. A wider range makes steps so large that recall at
+/// 4 bits falls by half a point.
+const RANGE: f32 = 3.9;
 /// How much of the expected error has to go before segments pay.
 const GAIN: f64 = 0.97;
 
@@ -37,14 +40,12 @@ pub(crate) fn fit(config: &IndexConfig, values: &[f32], control: &Control) -> Re
     let sample = sample(values, dim, SAMPLE, config.metric());
     control.check()?;
     let mean = mean(&sample, dim);
-    let covariance = covariance(&sample, &mean, dim, control)?;
+    let (shown, judged) = split(&sample, dim);
+    let covariance = covariance(&shown, &mean, dim, control)?;
     control.check()?;
-    let (axes, energies) = axes(covariance, dim);
+    let axes = axes(covariance, dim);
     control.check()?;
-    let mut by_unit = vec![0.0; units];
-    for (component, energy) in energies.iter().enumerate() {
-        by_unit[component / UNIT] += energy;
-    }
+    let by_unit = energies(&axes, &mean, &judged, dim);
     let widths = allocate(&by_unit, config.bits());
     let flat = vec![by_unit.iter().sum::<f64>() / units as f64; units];
     let plain = vec![config.bits(); units];
@@ -75,7 +76,7 @@ pub(crate) fn fit(config: &IndexConfig, values: &[f32], control: &Control) -> Re
         )
     };
     let first = assemble(vec![wide; coded], rotation.clone());
-    let factors = factor_codes(&first, &sample[..sample.len().min(FACTOR_SAMPLE * dim)]);
+    let factors = factor_codes(&first, &judged[..judged.len().min(FACTOR_SAMPLE * dim)]);
     Ok(assemble(factors, rotation))
 }
 
@@ -174,8 +175,8 @@ fn covariance(
     Ok(total)
 }
 
-/// Principal axes, `dim` rows of `dim`, and their energies, the largest first.
-fn axes(covariance: Vec<f64>, dim: usize) -> (Vec<f64>, Vec<f64>) {
+/// Principal axes, `dim` rows of `dim`, that of the largest energy first.
+fn axes(covariance: Vec<f64>, dim: usize) -> Vec<f64> {
     let eigen = SymmetricEigen::new(DMatrix::from_vec(dim, dim, covariance));
     let mut order: Vec<usize> = (0..dim).collect();
     order.sort_by(|a, b| {
@@ -187,11 +188,54 @@ fn axes(covariance: Vec<f64>, dim: usize) -> (Vec<f64>, Vec<f64>) {
     for axis in &order {
         axes.extend(eigen.eigenvectors.column(*axis).iter());
     }
-    let energies = order
-        .iter()
-        .map(|axis| eigen.eigenvalues[*axis].max(0.0))
-        .collect();
-    (axes, energies)
+    axes
+}
+
+/// Three of four rows, to find axes by, and the others, to judge them by: the rows that axes were found by have more
+/// energy along the first ones than others have.
+fn split(sample: &[f32], dim: usize) -> (Vec<f32>, Vec<f32>) {
+    let (mut shown, mut judged) = (Vec::new(), Vec::new());
+    for (row, values) in sample.chunks_exact(dim).enumerate() {
+        let to = if row % 4 == 3 {
+            &mut judged
+        } else {
+            &mut shown
+        };
+        to.extend_from_slice(values);
+    }
+    (shown, judged)
+}
+
+/// Mean energy of rows along the axes of each unit; it does not ascend.
+fn energies(axes: &[f64], mean: &[f32], rows: &[f32], dim: usize) -> Vec<f64> {
+    let kernels = ScanKernels::active();
+    let units = dim.div_ceil(UNIT);
+    let mut padded = axes.to_vec();
+    padded.resize(units * UNIT * dim, 0.0);
+    let matrix = Matrix::round(dim, &padded);
+    let (mut scratch, mut rotated) = (Scratch::default(), vec![0.0; matrix.len()]);
+    let mut energies = vec![0.0; units];
+    for row in rows.chunks_exact(dim) {
+        let values: Vec<f32> = row
+            .iter()
+            .zip(mean)
+            .map(|(value, mean)| value - mean)
+            .collect();
+        let norm = length(&values);
+        matrix.one(kernels, &values, norm, &mut scratch, &mut rotated);
+        for (energy, values) in energies.iter_mut().zip(rotated.chunks_exact(UNIT)) {
+            *energy += values
+                .iter()
+                .map(|value| f64::from(*value) * f64::from(*value))
+                .sum::<f64>();
+        }
+    }
+    let mut least = f64::INFINITY;
+    for energy in &mut energies {
+        least = least.min(*energy / (rows.len() / dim) as f64);
+        *energy = least;
+    }
+    energies
 }
 
 /// The rows that have bits, after a random rotation within each segment. Axes beyond the dimension are zero vectors
@@ -230,7 +274,7 @@ fn rotate_within(axes: &[f64], dim: usize, segments: &[(usize, u8)], seed: u64) 
     rows
 }
 
-/// The finest codes that hold the factors of a sample, and a quarter more on either side.
+/// The finest codes that hold the factors of a sample and others: a range of at least [`RANGE`].
 fn factor_codes(model: &Model, sample: &[f32]) -> Vec<FactorCode> {
     let mut encoder = Encoder::new(model);
     let mut ranges = vec![(f32::INFINITY, 0.0_f32); model.plan().factors().len()];
@@ -254,8 +298,10 @@ fn factor_codes(model: &Model, sample: &[f32]) -> Vec<FactorCode> {
                 shift: 20,
             };
         }
-        let base = (0.8 * least).max(f32::MIN_POSITIVE).to_bits();
-        let top = (1.25 * most).min(f32::MAX / 4.0).to_bits();
+        // As much room below as above.
+        let room = (RANGE / (most / least)).max(1.6).sqrt();
+        let base = (least / room).max(f32::MIN_POSITIVE).to_bits();
+        let top = (most * room).min(f32::MAX / 4.0).to_bits();
         let span = top.saturating_sub(base);
         let shift = (0..23).find(|shift| span >> shift < 254).unwrap_or(23);
         let base = base.saturating_sub(1 << shift);

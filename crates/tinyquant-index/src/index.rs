@@ -6,6 +6,7 @@ use crate::names::Names;
 use crate::originals::Vectors;
 use crate::search::{Searcher, Want};
 use crate::shortlist::Candidate;
+use crate::split::{apply, split};
 use crate::state::State;
 use crate::{Error, Id, IdKind, IdRef, Ids, Image, IndexConfig, Originals, clusters, fit};
 use rayon::prelude::*;
@@ -176,7 +177,8 @@ impl Index {
         Ok(index)
     }
 
-    /// Fits the segments of an empty index to a sample of rows of `dim` values.
+    /// Fits the segments of an empty index to a sample of rows of `dim` values. The sample should be like what is added
+    /// later: the scores of rows far longer in some segment than all of the sample come out too small.
     ///
     /// # Errors
     /// `InvalidArgument` (`ERR_TQ_INVALID_ARG`) if rows were ever added; the errors of [`Index::add`] about values.
@@ -253,7 +255,7 @@ impl Index {
     ) -> Result<(), Error> {
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
         let mut state = lock(&self.state);
-        if !Arc::ptr_eq(model, &state.model) {
+        if !model.is_akin(&state.model) {
             return Err(Error::invalid(
                 "the index was fitted while vectors were being added",
             ));
@@ -282,6 +284,17 @@ impl Index {
         }
         loop {
             let state = self.snapshot();
+            // When the index has grown by a quarter.
+            if 4 * state.rows > 5 * state.reviewed {
+                let found = split(&state);
+                let mut state = lock(&self.state);
+                let state = Arc::make_mut(&mut state);
+                state.reviewed = state.rows;
+                if let Some((model, part)) = found {
+                    apply(state, model, part);
+                }
+                continue;
+            }
             let count = state.to_merge();
             if count == 0
                 || (count == 1
@@ -365,6 +378,7 @@ impl Index {
         options: &SearchOptions,
         control: &Control,
     ) -> Result<Vec<Hits>, Error> {
+        control.check()?;
         let dim = self.config.dim();
         rows_of(queries, dim)?;
         check_finite(queries, dim)?;
@@ -576,6 +590,7 @@ impl Index {
         state.parts = parts;
         state.dead = dead;
         state.rows = rows;
+        state.reviewed = rows;
         state.live = live;
         Ok(Self::of(config, state, names))
     }

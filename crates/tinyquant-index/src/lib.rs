@@ -19,6 +19,7 @@ mod rows;
 mod search;
 mod segments;
 mod shortlist;
+mod split;
 mod state;
 
 pub use column::{Bytes, Column};

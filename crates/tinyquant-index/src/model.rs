@@ -4,6 +4,7 @@ use crate::centroids::Centroids;
 use crate::rotation::{Matrix, Scratch, SignRotation};
 use crate::segments::DISTORTION;
 use crate::{Error, IndexConfig, Metric};
+use std::sync::Arc;
 use tinyquant_kernels::{
     CodePlan, CodeQuery, CodeTable, CodedRows, FactorCode, LANES, ScanKernels, UNIT,
 };
@@ -28,6 +29,8 @@ pub(crate) enum Rotation {
 /// unbiased (`RaBitQ`, arXiv 2405.12497, section 3.2; segments as in SAQ, arXiv 2509.12086).
 #[derive(Debug)]
 pub struct Model {
+    /// Shared by models whose codes are the same.
+    family: Arc<()>,
     dim: usize,
     metric: Metric,
     /// One value a component; all 0 where nothing is fitted.
@@ -87,6 +90,7 @@ impl Model {
         let has_norms = config.metric() != Metric::Cosine;
         let plan = CodePlan::new(&segments, factors, lead, has_norms);
         Self {
+            family: Arc::default(),
             dim: config.dim(),
             metric: config.metric(),
             mean,
@@ -119,6 +123,7 @@ impl Model {
             }
         };
         Self {
+            family: Arc::clone(&self.family),
             mean: self.mean.clone(),
             rotation: self.rotation.clone(),
             segments: self.segments.clone(),
@@ -127,6 +132,11 @@ impl Model {
             offsets,
             ..*self
         }
+    }
+
+    /// Whether a row has the same codes under both.
+    pub(crate) fn is_akin(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.family, &other.family)
     }
 
     pub(crate) fn dim(&self) -> usize {
@@ -296,8 +306,8 @@ impl Model {
         }
     }
 
-    /// The vector that a row's codes stand for; a unit vector for the cosine.
-    pub(crate) fn reconstruct(&self, rows: CodedRows<'_>, row: usize) -> Vec<f32> {
+    /// The rotated vector that a row's codes stand for, as it was coded: of length 1 where lengths are kept.
+    pub(crate) fn decode(&self, rows: CodedRows<'_>, row: usize) -> Vec<f32> {
         let (block, lane) = (row / LANES, row % LANES);
         let lead = &rows.lead[block * self.plan.lead_bytes()..];
         let factors = &rows.factors[block * self.plan.factor_bytes()..];
@@ -330,6 +340,25 @@ impl Model {
                 *value = f32::from(table.value(code)) * factor * kept;
             }
         }
+        values
+    }
+
+    /// The length that is kept of a row; 1 for the cosine.
+    pub(crate) fn norm(&self, rows: CodedRows<'_>, row: usize) -> f32 {
+        if self.metric == Metric::Cosine {
+            return 1.0;
+        }
+        let factors = &rows.factors[row / LANES * self.plan.factor_bytes()..];
+        let at = LANES * self.plan.factors().len() + 4 * (row % LANES);
+        let bytes = factors
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.first_chunk());
+        bytes.map_or(1.0, |bytes| f32::from_le_bytes(*bytes))
+    }
+
+    /// The vector that a row's codes stand for; a unit vector for the cosine.
+    pub(crate) fn reconstruct(&self, rows: CodedRows<'_>, row: usize) -> Vec<f32> {
+        let values = self.decode(rows, row);
         let mut out = vec![0.0; self.columns()];
         match &self.rotation {
             Rotation::Signs(rotation) => {
@@ -339,14 +368,7 @@ impl Model {
             Rotation::Axes(matrix) => matrix.back(&values, &mut out),
         }
         out.truncate(self.dim);
-        let at = self.plan.factors().len() * LANES + 4 * lane;
-        let norm = match factors
-            .get(at..at + 4)
-            .and_then(|bytes| bytes.first_chunk())
-        {
-            Some(bytes) if self.metric != Metric::Cosine => f32::from_le_bytes(*bytes),
-            _ => 1.0,
-        };
+        let norm = self.norm(rows, row);
         for (value, mean) in out.iter_mut().zip(&self.mean) {
             *value = *value * norm + mean;
         }

@@ -102,6 +102,18 @@ impl Part {
         }
     }
 
+    /// The numbers of all rows.
+    pub(crate) fn all_numbers(&self) -> Vec<u32> {
+        let numbers = self.numbers.as_chunks::<4>().0.iter();
+        numbers.map(|bytes| u32::from_le_bytes(*bytes)).collect()
+    }
+
+    /// The partition of each row.
+    pub(crate) fn lists(&self, partitions: usize) -> Vec<u32> {
+        let lists = (0..partitions).flat_map(|list| self.range(list).map(move |_| list as u32));
+        lists.collect()
+    }
+
     /// All of its bytes.
     pub(crate) fn columns(&self) -> [&Column; 4] {
         [&self.blocks, &self.tails, &self.numbers, &self.starts]

@@ -15,9 +15,9 @@ use tinyquant_codec::Control;
 use tinyquant_kernels::{CodeQuery, CodedBlocks, LANES, ScanKernels};
 
 /// Partitions that are looked at, for an effort of 1.
-const PROBES: f32 = 200.0;
+const PROBES: f32 = 320.0;
 /// Rows that are scored by all their codes for an effort of 1: so many times the hits wanted and a few more.
-const SURVIVORS: f32 = 4.0;
+const SURVIVORS: f32 = 6.0;
 const FEW_MORE: usize = 50;
 /// Candidates that are scored by their vectors: so many times the hits wanted, and a few more.
 const RESCORED: usize = 3;

@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) rows: u64,
     pub(crate) live: u64,
     pub(crate) originals: Vectors,
+    /// Rows ever added when partitions were last looked at.
+    pub(crate) reviewed: u64,
     /// Where each row is, once somebody asked.
     places: OnceLock<Arc<Vec<Place>>>,
 }
@@ -51,6 +53,7 @@ impl State {
             rows: 0,
             live: 0,
             originals,
+            reviewed: 0,
             places: OnceLock::new(),
         }
     }
@@ -101,14 +104,19 @@ impl State {
         let (model, count) = (Arc::clone(&self.model), encoded.rows.len);
         self.rows += count as u64;
         self.live += count as u64;
+        if self.reviewed == 0 {
+            self.reviewed = self.rows;
+        }
         self.originals.push(values);
         if count >= PART {
             let numbers: Vec<u32> = (first..first + count as u32).collect();
-            let part = compose(
-                &model,
-                &[sorted(&encoded.rows, &numbers, &encoded.lists, &model)],
-                &[],
+            let run = by_list(
+                encoded.rows.coded(),
+                &numbers,
+                &encoded.lists,
+                model.partitions(),
             );
+            let part = compose(&model, &[run], &[]);
             self.parts.push(Arc::new(part));
             self.places = OnceLock::new();
             return;
@@ -144,7 +152,8 @@ impl State {
             return;
         }
         let tail = std::mem::take(&mut self.tail);
-        let run = sorted(&tail.rows, &tail.numbers, &tail.lists, &self.model);
+        let lists = self.model.partitions();
+        let run = by_list(tail.rows.coded(), &tail.numbers, &tail.lists, lists);
         let part = compose(&self.model, &[run], &self.dead);
         self.places = OnceLock::new();
         if part.rows() > 0 {
@@ -197,17 +206,22 @@ impl State {
             dead.resize(word + 1, 0);
         }
         dead[word] |= 1 << (number % 64);
-        self.live -= 1;
+        self.live = self.live.saturating_sub(1);
     }
 }
 
-/// Rows in order of adding as a run that is sorted by partition.
-fn sorted<'a>(rows: &'a Rows, numbers: &'a [u32], lists: &[u32], model: &Model) -> Run<'a> {
-    let mut starts = vec![0_u32; model.partitions() + 1];
+/// Rows as a run that is sorted by partition.
+pub(crate) fn by_list<'a>(
+    rows: CodedRows<'a>,
+    numbers: &'a [u32],
+    lists: &[u32],
+    partitions: usize,
+) -> Run<'a> {
+    let mut starts = vec![0_u32; partitions + 1];
     for list in lists {
         starts[*list as usize + 1] += 1;
     }
-    for list in 0..model.partitions() {
+    for list in 0..partitions {
         starts[list + 1] += starts[list];
     }
     let mut next = starts.clone();
@@ -217,5 +231,5 @@ fn sorted<'a>(rows: &'a Rows, numbers: &'a [u32], lists: &[u32], model: &Model) 
         order[*place as usize] = row;
         *place += 1;
     }
-    Run::listed(rows.coded(), numbers, order, starts)
+    Run::listed(rows, numbers, order, starts)
 }

@@ -1,0 +1,166 @@
+//! Rows that go, and rows that come later.
+
+mod common;
+
+use common::{
+    add, best, bitmap, build, bytes_of, clustered, config, exact, exactly, keeping, partitioned,
+    search, whole, within,
+};
+use std::collections::HashSet;
+use tinyquant_codec::Control;
+use tinyquant_index::{Filter, IdRef, Ids, Index, Metric, Originals};
+use tinyquant_testkit::seeded;
+
+const DIM: usize = 64;
+
+fn remove(index: &Index, ids: impl IntoIterator<Item = u64>) -> usize {
+    let ids: Vec<_> = ids.into_iter().map(IdRef::Whole).collect();
+    index.remove(&ids).unwrap()
+}
+
+/// Rows that are in parts.
+fn stored(index: &Index) -> usize {
+    let image = index.image().unwrap();
+    image.parts.iter().map(|part| part.rows()).sum()
+}
+
+#[test]
+fn removed_rows_are_no_hits() {
+    for count in [1, 60] {
+        let values = clustered(1, 4000, DIM);
+        let index = build(
+            config(DIM, 4, Metric::L2),
+            &partitioned(false, count),
+            &values,
+        );
+        let queries = &values[100 * DIM..110 * DIM];
+        let before = search(&index, queries, &exact(4000));
+        let first: HashSet<u64> = before
+            .iter()
+            .flat_map(|hits| whole(hits)[..50].to_vec())
+            .collect();
+        assert_eq!(remove(&index, first.iter().copied()), first.len());
+        assert_eq!(remove(&index, first.iter().copied()), 0);
+        assert_eq!(remove(&index, [4000, 1 << 40, u64::MAX]), 0);
+        assert_eq!(index.len(), 4000 - first.len());
+        for options in [best(100), exact(100)] {
+            for (hits, before) in search(&index, queries, &options).iter().zip(&before) {
+                let left = whole(before).into_iter().filter(|id| !first.contains(id));
+                if options.exact {
+                    assert!(whole(hits).into_iter().eq(left.take(100)));
+                }
+                assert_eq!(hits.scores.len(), 100);
+                assert!(whole(hits).iter().all(|id| !first.contains(id)));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_index_may_lose_everything_and_begin_again() {
+    for originals in [Originals::None, Originals::F32] {
+        let values = clustered(1, 2500, DIM);
+        let config = keeping(DIM, 4, Metric::Cosine, originals);
+        let index = build(config, &partitioned(true, 20), &values);
+        add(&index, &values[..5 * DIM]);
+        assert_eq!(remove(&index, 0..2505), 2505);
+        assert!(index.is_empty());
+        for options in [best(3), exact(3)] {
+            let hits = search(&index, &values[..2 * DIM], &options);
+            assert!(hits.len() == 2 && hits.iter().all(|hits| hits.scores.is_empty()));
+        }
+        add(&index, &values[7 * DIM..8 * DIM]);
+        assert_eq!(whole(&search(&index, &values[..DIM], &best(3))[0]), [2505]);
+        assert_eq!(index.len(), 1);
+        assert_eq!(stored(&index), 1);
+        add(&index, &values);
+        let hits = search(&index, &values[9 * DIM..10 * DIM], &best(1));
+        assert_eq!(whole(&hits[0]), [2515]);
+        assert_eq!(index.len(), 2501);
+    }
+}
+
+#[test]
+fn parts_without_removed_rows_give_the_same_hits() {
+    for (count, originals) in [
+        (1, Originals::None),
+        (30, Originals::None),
+        (30, Originals::F16),
+    ] {
+        let values = clustered(1, 9000, DIM);
+        let config = keeping(DIM, 3, Metric::Dot, originals);
+        let index = build(config, &partitioned(false, count), &values[..6000 * DIM]);
+        for batch in values[6000 * DIM..].chunks(500 * DIM) {
+            add(&index, batch);
+        }
+        let gone = |row: &u64| !row.is_multiple_of(10) || *row < 2000;
+        assert_eq!(remove(&index, (0..9000).filter(gone)), 8300);
+        let queries = &values[5000 * DIM..5008 * DIM];
+        let old = Filter::Rows(bitmap(0..9000));
+        let everything = within(&exact(1000), old.clone());
+        let before = exactly(&search(&index, queries, &everything));
+        assert_eq!(before[0].1.len(), 700);
+        let reconstructed = index.reconstruct(IdRef::Whole(5010)).unwrap();
+        assert!(stored(&index) > 8000);
+        // The next row lets the others move together.
+        add(&index, &values[..DIM]);
+        assert_eq!(stored(&index), 701);
+        let stats = index.stats();
+        assert_eq!((stats.rows, stats.live), (9001, 701));
+        assert_eq!(exactly(&search(&index, queries, &everything)), before);
+        let quick = search(&index, queries, &within(&best(10), old));
+        assert!(
+            quick
+                .iter()
+                .all(|hits| whole(hits).iter().all(|row| !gone(row)))
+        );
+        assert_eq!(
+            index.reconstruct(IdRef::Whole(5010)).unwrap(),
+            reconstructed
+        );
+        assert_eq!(index.has(IdRef::Whole(5011)), Ok(false));
+        assert_eq!(remove(&index, [5010, 5011]), 1);
+    }
+}
+
+#[test]
+fn rows_that_come_one_by_one_are_found() {
+    for (fit, count) in [(true, 50), (false, 1)] {
+        let values = seeded::normal(4, 3600 * DIM, 1.0);
+        let config = config(DIM, 4, Metric::Cosine);
+        let index = build(config, &partitioned(fit, count), &values[..2000 * DIM]);
+        for (id, row) in (2000..).zip(values[2000 * DIM..].chunks_exact(DIM)) {
+            add(&index, row);
+            let hits = search(&index, row, &best(1));
+            assert_eq!(whole(&hits[0]), [id]);
+        }
+        let again = search(&index, &values, &best(1));
+        assert!(again.iter().flat_map(whole).eq(0..3600));
+        assert!(index.stats().parts < 12);
+    }
+}
+
+#[test]
+fn rows_have_the_same_bytes_however_they_came() {
+    let values = clustered(8, 2600, DIM);
+    let config = keeping(DIM, 2, Metric::L2, Originals::F16);
+    let at_once = build(config, &partitioned(false, 1), &values);
+    let queries = &values[..7 * DIM];
+    for size in [1, 100, 700, 1024, 2599] {
+        let index = Index::new(config).unwrap();
+        for batch in values.chunks(size * DIM) {
+            index.add(batch, Ids::Next, &Control::default()).unwrap();
+        }
+        for options in [best(20), exact(20)] {
+            let [got, expected] = [&index, &at_once].map(|index| search(index, queries, &options));
+            assert_eq!(exactly(&got), exactly(&expected), "{size}");
+        }
+        for row in [0, 1023, 1024, 2599] {
+            let [got, expected] =
+                [&index, &at_once].map(|index| index.reconstruct(IdRef::Whole(row)));
+            assert_eq!(got, expected);
+        }
+        let twice = [0, 1].map(|_| bytes_of(&index.image().unwrap()));
+        assert_eq!(twice[0], twice[1]);
+    }
+}
