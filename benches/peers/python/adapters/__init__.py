@@ -1,0 +1,1 @@
+"""One module an engine; each has a class `Engine` that is a `base.Adapter`."""
