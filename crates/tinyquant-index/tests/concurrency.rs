@@ -6,7 +6,7 @@ use common::{PLAIN, add, best, build, bytes_of, config, exact, partitioned, sear
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use tinyquant_codec::Control;
+use tinyquant_codec::{Control, ErrorCode};
 use tinyquant_index::{IdRef, Ids, Index, Metric, Originals};
 use tinyquant_testkit::seeded;
 
@@ -257,6 +257,28 @@ fn a_fit_and_adds_exclude_each_other() {
             assert!(own.count() > 380);
         }
     }
+}
+
+/// Codes of one model are no rows of another.
+#[test]
+fn an_add_that_a_fit_overtakes_fails() {
+    let sample = common::clustered(1, 400, 100);
+    let index = Index::new(config(100, 4, Metric::Cosine)).unwrap();
+    let is_fitted = AtomicBool::new(false);
+    let fit = |_: usize, _: usize| {
+        if !is_fitted.swap(true, Ordering::Relaxed) {
+            index.fit(&sample, &Control::default()).unwrap();
+        }
+    };
+    let control = Control {
+        cancelled: None,
+        progress: Some(&fit),
+    };
+    let result = index.add(&sample, Ids::Next, &control);
+    assert_eq!(common::code(result), ErrorCode::InvalidArg);
+    assert!(index.is_fitted() && index.is_empty());
+    add(&index, &sample);
+    assert_eq!(index.len(), 400);
 }
 
 #[test]

@@ -114,6 +114,65 @@ fn models_that_end_early_or_late() {
     }
 }
 
+/// Counts, widths, factors, means, axes and centres that no model has.
+#[test]
+fn fields_outside_their_ranges() {
+    const STEP: usize = 20;
+    const SEGMENTS: usize = 24;
+    for (config, index, _) in cases() {
+        let bytes = index.image().unwrap().model.to_bytes();
+        let segments = index.stats().segments.len();
+        let coded = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
+        let factors = SEGMENTS + 8 * segments;
+        let after = factors + 8 * coded;
+        let refused = |at: usize, field: &[u8]| {
+            let mut changed = bytes.clone();
+            changed[at..at + field.len()].copy_from_slice(field);
+            let result = Model::from_bytes(&config, &changed);
+            assert_eq!(code(result), ErrorCode::Format, "{field:?} at {at}");
+        };
+        refused(0, &[2]);
+        refused(3, &[1]);
+        for count in [0, 100, u32::MAX] {
+            for at in [4, 8, 12, SEGMENTS] {
+                refused(at, &count.to_le_bytes());
+            }
+        }
+        for count in [0, 1 << 20, u32::MAX] {
+            refused(16, &count.to_le_bytes());
+        }
+        for width in [0, 7, 9, u32::MAX] {
+            refused(SEGMENTS + 4, &u32::to_le_bytes(width));
+        }
+        refused(factors, &u32::MAX.to_le_bytes());
+        refused(factors, &f32::INFINITY.to_le_bytes());
+        refused(factors + 4, &24_u32.to_le_bytes());
+        if index.stats().partitions > 1 {
+            for step in [0.0, -1.0, f32::INFINITY, f32::NAN] {
+                refused(STEP, &f32::to_le_bytes(step));
+            }
+            // A centre twice as long as any vector.
+            let columns = 64
+                * index
+                    .stats()
+                    .segments
+                    .iter()
+                    .map(|(len, _)| len / 64)
+                    .sum::<usize>();
+            let long = 32_000_i16.to_le_bytes().repeat(columns.min(64));
+            refused(bytes.len() - long.len(), &long);
+        }
+        if index.is_fitted() {
+            for mean in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+                refused(after, &mean.to_le_bytes());
+                refused(after + 4 * (config.dim() - 1), &mean.to_le_bytes());
+            }
+            let axes = after + 4 * config.dim();
+            refused(axes, &32_000_i16.to_le_bytes().repeat(config.dim()));
+        }
+    }
+}
+
 #[test]
 fn models_of_other_configurations() {
     for (config, index, _) in cases() {

@@ -97,6 +97,26 @@ fn partitions_lose_little_and_effort_buys_it_back() {
     }
 }
 
+/// Four partitions of four hundred: rows lie with their neighbours, and the right ones are looked at first.
+#[test]
+fn the_most_promising_partitions_hold_most_of_the_hits() {
+    let data = data();
+    for (metric, floor) in [
+        (Metric::Cosine, 0.92),
+        (Metric::Dot, 0.80),
+        (Metric::L2, 0.92),
+    ] {
+        let config = config(DIM, 4, metric);
+        let index = build(config, &partitioned(false, 400), &data.rows);
+        let few = SearchOptions {
+            effort: 0.01,
+            ..best(K)
+        };
+        let found = data.recall(&data.truth(metric), &index, &few);
+        assert!(found >= floor, "{metric:?}: {found}");
+    }
+}
+
 #[test]
 fn vectors_that_are_kept_put_the_last_candidates_in_order() {
     let data = data();

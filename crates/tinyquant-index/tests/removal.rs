@@ -123,6 +123,31 @@ fn parts_without_removed_rows_give_the_same_hits() {
     }
 }
 
+/// Where a row is does not stay behind when parts are merged, whoever asked for it before.
+#[test]
+fn rows_are_found_by_id_after_every_change() {
+    let values = clustered(2, 3000, DIM);
+    for count in [1, 12] {
+        let config = config(DIM, 4, Metric::L2);
+        let index = build(config, &partitioned(false, count), &values);
+        let ids = (0..3000).step_by(9);
+        let few = within(&exact(10), Filter::Rows(bitmap((0..3000).step_by(300))));
+        let state = || {
+            let of_row = |id: usize| index.reconstruct(IdRef::Whole(id as u64)).ok();
+            let hits = exactly(&search(&index, &values[..3 * DIM], &few));
+            (ids.clone().map(of_row).collect::<Vec<_>>(), hits)
+        };
+        let before = state();
+        // More rows are dead than alive: the next one lets the others move together.
+        remove(&index, (0..3000).filter(|id| id % 9 != 0 && id % 300 != 0));
+        assert!(state() == before);
+        for (round, size) in [1, 1, 1023, 1024, 40, 1, 2000].into_iter().enumerate() {
+            add(&index, &values[..size * DIM]);
+            assert!(state() == before, "round {round}");
+        }
+    }
+}
+
 #[test]
 fn rows_that_come_one_by_one_are_found() {
     for (fit, count) in [(true, 50), (false, 1)] {

@@ -94,11 +94,14 @@ fn run(case: &Case, values: &[f32]) -> impl PartialEq + use<> {
     let kind = IdKind::Number;
     let config = IndexConfig::new(dim, case.bits, case.metric, 9, kind, case.originals).unwrap();
     let (rows, rest) = values.split_at(700 * dim);
-    let (more, queries) = rest.split_at(37 * dim);
+    // So many more that the partitions split.
+    let (more, queries) = rest.split_at(637 * dim);
     let options_of_build = partitioned(case.fit, case.partitions);
     let index = Index::build(config, &options_of_build, rows, Ids::Next, &control).unwrap();
     assert_eq!(index.is_fitted(), case.fit);
-    index.add(more, Ids::Next, &control).unwrap();
+    for more in more.chunks(91 * dim) {
+        index.add(more, Ids::Next, &control).unwrap();
+    }
     let hits = options().map(|options| exactly(&search(&index, queries, &options)));
     (bytes_of(&index.image().unwrap()), hits)
 }
@@ -112,7 +115,7 @@ fn every_level_and_every_pool() {
             .unwrap()
     });
     for case in &CASES {
-        let values = clustered(5, 760, case.dim);
+        let values = clustered(5, 1360, case.dim);
         let expected = run(case, &values);
         for level in Level::supported() {
             force(Some(level)).unwrap();
