@@ -2,7 +2,10 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
-use tinyquant_kernels::{Kernels, Level, PANEL, QuantTable, TILE, fused_error};
+use tinyquant_kernels::{
+    CodePlan, CodeQuery, CodedBlocks, CodedRows, FactorCode, Kernels, LANES, Level, PANEL,
+    QuantTable, ScanKernels, TILE, UNIT, fused_error,
+};
 use tinyquant_testkit::seeded;
 
 const K: usize = 768;
@@ -107,9 +110,73 @@ fn dot(criterion: &mut Criterion) {
     }
 }
 
+/// Blocks of a scan, about as many as a partition has.
+const BLOCKS: usize = 8;
+
+/// Codes of the search index: a scan of two units of each width, and whole rows in an order that is not theirs.
+fn scan(criterion: &mut Criterion) {
+    let factor = FactorCode {
+        base: 1.0_f32.to_bits(),
+        shift: 16,
+    };
+    for bits in [1, 2, 3, 4, 8] {
+        let plan = CodePlan::new(&[(2, bits), (4, bits)], vec![factor; 2], 2, false);
+        let rows = BLOCKS * LANES;
+        let bytes = |seed, len| -> Vec<u8> {
+            let values = seeded::normal(seed, len, 50.0);
+            values.into_iter().map(|value| value as i8 as u8).collect()
+        };
+        let lead = bytes(6, BLOCKS * plan.lead_bytes());
+        let factors = vec![128; BLOCKS * plan.factor_bytes()];
+        let tails = bytes(7, rows * plan.tail_bytes());
+        let queries: Vec<_> = (0..4)
+            .map(|seed| {
+                let values = seeded::normal(seed, 6 * UNIT, 1.0);
+                CodeQuery::new(&plan, &values, 0.0, 1.0, 0.0)
+            })
+            .collect();
+        let wanted: Vec<(&CodeQuery, f32)> = queries.iter().map(|query| (query, 1e9)).collect();
+        let mut group = criterion.benchmark_group(format!("scan, {bits} bits"));
+        for kernels in Level::supported().into_iter().filter_map(ScanKernels::of) {
+            let name = kernels.level().name();
+            for wanted in [&wanted[..1], &wanted] {
+                let mut scores = vec![0.0; wanted.len() * rows];
+                let mut masks = vec![0; wanted.len() * BLOCKS];
+                let blocks = CodedBlocks {
+                    lead: &lead,
+                    factors: &factors,
+                    next: &[],
+                };
+                let products = wanted.len() * rows * 2 * UNIT;
+                group.throughput(Throughput::Elements(products as u64));
+                let id = BenchmarkId::new(format!("queries/{}", wanted.len()), name);
+                group.bench_function(id, |bencher| {
+                    bencher.iter(|| {
+                        kernels.scan(&plan, black_box(blocks), wanted, &mut scores, &mut masks);
+                    });
+                });
+            }
+            let from = CodedRows {
+                lead: &lead,
+                factors: &factors,
+                tails: &tails,
+                rows,
+            };
+            let order: Vec<u32> = (0..rows as u32).map(|row| row * 37 % rows as u32).collect();
+            let mut scores = vec![0.0; rows];
+            group.throughput(Throughput::Elements((rows * 6 * UNIT) as u64));
+            group.bench_function(BenchmarkId::new("rows", name), |bencher| {
+                bencher.iter(|| {
+                    kernels.score_rows(&plan, &queries[0], black_box(from), &order, &mut scores);
+                });
+            });
+        }
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_millis(400)).warm_up_time(std::time::Duration::from_millis(100));
-    targets = rotate, code, dot
+    targets = rotate, code, dot, scan
 }
 criterion_main!(benches);

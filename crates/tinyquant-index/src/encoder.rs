@@ -220,9 +220,10 @@ impl<'a> Encoder<'a> {
             }
             Rotation::Axes(matrix) if values.len() == dim => {
                 let one: Vec<f32> = self.tile.iter().step_by(LANES).copied().collect();
-                let mut out = vec![0.0; matrix.len()];
-                matrix.one(kernels, &one, lengths.coded[0], &mut self.scratch, &mut out);
-                for (row, value) in rotated.as_chunks_mut::<LANES>().0.iter_mut().zip(out) {
+                let one = [(one, lengths.coded[0])];
+                let out = matrix.many(kernels, &one, &mut self.scratch);
+                let rows = rotated.as_chunks_mut::<LANES>().0.iter_mut();
+                for (row, value) in rows.zip(out.into_iter().flatten()) {
                     *row = [0.0; LANES];
                     row[0] = value;
                 }

@@ -29,12 +29,13 @@ const RANGE: f32 = 3.9;
 const GAIN: f64 = 0.97;
 
 /// The model for vectors like those of a sample of finite values: its mean, its axes, bits by energy. The unfitted one
-/// where the sample is too small, the dimension too large or the spectrum too flat for that to pay.
+/// where the sample is too small, the dimension too large or the spectrum too flat for that to pay, and at 8
+/// bits, where there are none to be moved.
 pub(crate) fn fit(config: &IndexConfig, values: &[f32], control: &Control) -> Result<Model, Error> {
     let dim = config.dim();
     let rows = values.len() / dim;
     let units = dim.div_ceil(UNIT);
-    if rows < LEAST || units < 2 || dim > LARGEST {
+    if rows < LEAST || units < 2 || dim > LARGEST || config.bits() == 8 {
         return Ok(Model::unfitted(config));
     }
     let sample = sample(values, dim, SAMPLE, config.metric());
@@ -49,9 +50,7 @@ pub(crate) fn fit(config: &IndexConfig, values: &[f32], control: &Control) -> Re
     let widths = allocate(&by_unit, config.bits());
     let flat = vec![by_unit.iter().sum::<f64>() / units as f64; units];
     let plain = vec![config.bits(); units];
-    if config.bits() != 8
-        && expected_error(&by_unit, &widths) > GAIN * expected_error(&flat, &plain)
-    {
+    if expected_error(&by_unit, &widths) > GAIN * expected_error(&flat, &plain) {
         return Ok(Model::unfitted(config));
     }
     let segments = segments(&widths);
@@ -213,21 +212,22 @@ fn energies(axes: &[f64], mean: &[f32], rows: &[f32], dim: usize) -> Vec<f64> {
     let mut padded = axes.to_vec();
     padded.resize(units * UNIT * dim, 0.0);
     let matrix = Matrix::round(dim, &padded);
-    let (mut scratch, mut rotated) = (Scratch::default(), vec![0.0; matrix.len()]);
+    let mut scratch = Scratch::default();
     let mut energies = vec![0.0; units];
-    for row in rows.chunks_exact(dim) {
-        let values: Vec<f32> = row
-            .iter()
-            .zip(mean)
-            .map(|(value, mean)| value - mean)
-            .collect();
-        let norm = length(&values);
-        matrix.one(kernels, &values, norm, &mut scratch, &mut rotated);
-        for (energy, values) in energies.iter_mut().zip(rotated.chunks_exact(UNIT)) {
-            *energy += values
-                .iter()
-                .map(|value| f64::from(*value) * f64::from(*value))
-                .sum::<f64>();
+    for group in rows.chunks(LANES * dim) {
+        let centred = group.chunks_exact(dim).map(|row| {
+            let values: Vec<f32> = row.iter().zip(mean).map(|(a, b)| a - b).collect();
+            let norm = length(&values);
+            (values, norm)
+        });
+        let centred: Vec<_> = centred.collect();
+        for rotated in matrix.many(kernels, &centred, &mut scratch) {
+            for (energy, values) in energies.iter_mut().zip(rotated.chunks_exact(UNIT)) {
+                *energy += values
+                    .iter()
+                    .map(|value| f64::from(*value) * f64::from(*value))
+                    .sum::<f64>();
+            }
         }
     }
     let mut least = f64::INFINITY;

@@ -5,15 +5,19 @@ use crate::model::Model;
 use crate::names::Names;
 use crate::options::{BuildOptions, Filter, Hits, IdList, Partitions, SearchOptions, Stats};
 use crate::originals::Vectors;
-use crate::search::{Searcher, Want};
+use crate::search::Searcher;
 use crate::shortlist::Candidate;
 use crate::split::{apply, split};
 use crate::state::State;
+use crate::want::Want;
 use crate::{Error, Id, IdKind, IdRef, Ids, Image, IndexConfig, Originals, clusters, fit};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tinyquant_codec::{Control, Error as CodecError, ErrorCode, check_finite, rows_of};
 use tinyquant_kernels::F16_OVERFLOW;
+
+/// Queries that a thread has in hand at a time; they bound its memory.
+const CHUNK: usize = 1024;
 
 /// Most partitions that can be asked for.
 const MOST_PARTITIONS: usize = 65_536;
@@ -316,7 +320,13 @@ impl Index {
             Some(bits) => count_live(bits, &state),
         };
         let has_vectors = self.config.originals() != Originals::None;
+        let threads = if rayon::current_thread_index().is_some() {
+            rayon::current_num_threads()
+        } else {
+            1
+        };
         let want = Want {
+            threads,
             k: options.k.min(count),
             effort: options.effort,
             exact: options.exact,
@@ -325,25 +335,23 @@ impl Index {
             count,
         };
         let queries: Vec<&[f32]> = queries.chunks_exact(dim).collect();
-        let threads = if rayon::current_thread_index().is_some() {
-            rayon::current_num_threads()
+        let chunks: Vec<_> = queries
+            .chunks(queries.len().div_ceil(threads).clamp(1, CHUNK))
+            .collect();
+        let search =
+            |want, queries: &[&[f32]]| Searcher::new(&state, want).search(queries, control);
+        let found: Result<Vec<_>, Error> = if threads == 1 || chunks.len() < 2 {
+            chunks.iter().map(|queries| search(want, queries)).collect()
         } else {
-            1
+            let want = Want { threads: 1, ..want };
+            chunks
+                .par_iter()
+                .map(|queries| search(want, queries))
+                .collect()
         };
-        let found = if threads == 1 || queries.len() < 2 {
-            Searcher::new(&state, want).search(&queries, control)?
-        } else {
-            let chunks: Result<Vec<_>, Error> = queries
-                .par_chunks(queries.len().div_ceil(threads))
-                .map(|queries| Searcher::new(&state, want).search(queries, control))
-                .collect();
-            chunks?.into_iter().flatten().collect()
-        };
+        let found = found?.into_iter().flatten();
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        found
-            .into_iter()
-            .map(|found| self.hits(&names, &found))
-            .collect()
+        found.map(|found| self.hits(&names, &found)).collect()
     }
 
     /// The state to search, and the rows that a filter allows.

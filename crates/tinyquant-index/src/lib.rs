@@ -17,11 +17,13 @@ mod originals;
 mod part;
 mod rotation;
 mod rows;
+mod scanner;
 mod search;
 mod segments;
 mod shortlist;
 mod split;
 mod state;
+mod want;
 
 pub use column::{Bytes, Column};
 pub use config::{IdKind, IndexConfig, Metric, Originals};

@@ -178,26 +178,26 @@ impl Matrix {
         );
     }
 
-    /// Products with one vector of Euclidean length `norm`.
-    pub(crate) fn one(
+    /// Products with vectors of `columns` values and the Euclidean lengths given.
+    pub(crate) fn many(
         &self,
         kernels: &ScanKernels,
-        values: &[f32],
-        norm: f32,
+        vectors: &[(Vec<f32>, f32)],
         scratch: &mut Scratch,
-        out: &mut [f32],
-    ) {
-        let sums = scratch.products(
-            kernels,
-            std::iter::once((values, norm)),
-            WHOLE,
-            &self.panels,
-            self.columns,
-        );
-        let scale = norm / (WHOLE * WHOLE);
-        for (to, sum) in out.iter_mut().zip(sums) {
-            *to = *sum as f32 * scale;
-        }
+    ) -> Vec<Vec<f32>> {
+        let values = vectors
+            .iter()
+            .map(|(values, norm)| (values.as_slice(), *norm));
+        let sums = scratch.products(kernels, values, WHOLE, &self.panels, self.columns);
+        let panels = sums.as_chunks::<LANES>().0;
+        let each = vectors.iter().enumerate().map(|(at, (_, norm))| {
+            let scale = norm / (WHOLE * WHOLE);
+            let sums = panels.iter().skip(at).step_by(vectors.len()).flatten();
+            sums.take(self.len())
+                .map(|sum| *sum as f32 * scale)
+                .collect()
+        });
+        each.collect()
     }
 
     /// The sum of the rows, each times its value: undoes [`Matrix::one`] for orthonormal rows that span all.

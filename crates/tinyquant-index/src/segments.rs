@@ -30,9 +30,6 @@ const NUMBER: usize = 4;
 /// Bits for each unit, given its energy in the sample; energies descend. Codes, factors and the number of a row stay
 /// within [`budget`].
 pub(crate) fn allocate(energies: &[f64], bits: u8) -> Vec<u8> {
-    if bits == 8 {
-        return vec![8; energies.len()];
-    }
     let room = budget(energies.len(), bits) - NUMBER;
     let mut widths = vec![0_u8; energies.len()];
     loop {

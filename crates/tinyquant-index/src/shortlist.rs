@@ -14,15 +14,10 @@ impl Candidate {
     /// Higher scores come first, and among equal ones the row that was added first. A score that is no number comes last.
     pub(crate) fn new(score: f32, number: u32, part: u32, row: u32) -> Self {
         Self {
-            key: rank(score) | u64::from(number),
+            key: key(score, number),
             part,
             row,
         }
-    }
-
-    /// Smaller for better candidates.
-    pub(crate) fn key(&self) -> u64 {
-        self.key
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -39,14 +34,14 @@ impl Candidate {
     }
 
     pub(crate) fn set_score(&mut self, score: f32) {
-        self.key = rank(score) | u64::from(self.number());
+        self.key = key(score, self.number());
     }
 }
 
-/// A score as the upper half of a key.
-fn rank(score: f32) -> u64 {
+/// Score and number in one, smaller for better ones: a score that is no number comes last.
+pub(crate) fn key(score: f32, number: u32) -> u64 {
     if score.is_nan() {
-        return u64::from(u32::MAX) << 32;
+        return u64::from(u32::MAX) << 32 | u64::from(number);
     }
     // There is one zero.
     let bits = (score + 0.0).to_bits();
@@ -55,7 +50,7 @@ fn rank(score: f32) -> u64 {
     } else {
         bits | 0x8000_0000
     };
-    u64::from(!ascending) << 32
+    u64::from(!ascending) << 32 | u64::from(number)
 }
 
 /// Drops all but the `most` best.
@@ -86,6 +81,14 @@ impl Shortlist {
             most,
             candidates: Vec::with_capacity((2 * most).min(4096)),
             threshold: f32::NEG_INFINITY,
+        }
+    }
+
+    /// An empty one for another thread, with the threshold of this one.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            threshold: self.threshold,
+            ..Self::new(self.most)
         }
     }
 

@@ -10,6 +10,8 @@ use std::sync::Arc;
 const FEW: usize = 256;
 /// A split waits until partitions beyond the limit hold this share of the rows: it copies all of them.
 const SHARE: usize = 8;
+/// A half is at least this part of a group: otherwise splitting would take as many rounds as there are rows.
+const LEAST_SHARE: usize = 16;
 /// Rounds of assigning and averaging.
 const ROUNDS: usize = 4;
 
@@ -119,7 +121,8 @@ fn members(state: &State, list: usize, columns: usize) -> Vec<Member> {
     members
 }
 
-/// Which of two groups each member is nearer to; none if they do not fall apart.
+/// Which of two groups each member is nearer to, or where one of them would be far smaller, which half of the group it
+/// is in from one end to the other; none if they do not fall apart.
 fn bisect(group: &[Member], columns: usize) -> Option<Vec<bool>> {
     let first = group.first()?;
     let far = |from: &Member| {
@@ -129,25 +132,41 @@ fn bisect(group: &[Member], columns: usize) -> Option<Vec<bool>> {
     let one = far(first)?;
     let other = far(one)?;
     let (mut one, mut other) = (one.values.clone(), other.values.clone());
-    let mut sides = Vec::new();
-    for _ in 0..ROUNDS {
-        sides = group
-            .iter()
-            .map(|member| distance(&member.values, &other) < distance(&member.values, &one))
-            .collect();
+    for round in 1.. {
+        let nearer =
+            |Member { values, .. }: &Member| distance(values, &one) - distance(values, &other);
+        let by: Vec<f32> = group.iter().map(nearer).collect();
+        let sides: Vec<bool> = by.iter().map(|by| *by > 0.0).collect();
+        let second = sides.iter().filter(|side| **side).count();
+        if LEAST_SHARE * second.min(group.len() - second) < group.len() {
+            return halve(&by);
+        }
+        if round == ROUNDS {
+            return Some(sides);
+        }
         let side = |wanted: bool| {
             let sided = group.iter().zip(&sides);
-            sided
-                .filter(move |(_, side)| **side == wanted)
-                .map(|(member, _)| member)
+            let chosen = sided.filter(move |(_, side)| **side == wanted);
+            mean(chosen.map(|(member, _)| member), columns)
         };
-        let second = side(true).count();
-        if second == 0 || second == group.len() {
-            return None;
-        }
-        (one, other) = (mean(side(false), columns), mean(side(true), columns));
+        (one, other) = (side(false), side(true));
     }
-    Some(sides)
+    None
+}
+
+/// Which values are in the upper half; none if all are equal.
+fn halve(values: &[f32]) -> Option<Vec<bool>> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let (first, last) = (order.first()?, order.last()?);
+    if values[*first].total_cmp(&values[*last]).is_eq() {
+        return None;
+    }
+    let mut is_upper = vec![false; values.len()];
+    for at in &order[values.len() / 2..] {
+        is_upper[*at] = true;
+    }
+    Some(is_upper)
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f32 {

@@ -44,7 +44,7 @@ const FLOORS: [(u8, f64, f64); 5] = [
     (2, 0.82, 0.94),
     (3, 0.87, 0.94),
     (4, 0.92, 0.94),
-    (8, 0.96, 0.95),
+    (8, 0.96, 0.96),
 ];
 
 #[test]
@@ -56,7 +56,8 @@ fn floors_of_every_width() {
             assert!(BITS.contains(&bits));
             let [plain, fitted] = [false, true].map(|fit| {
                 let index = build(config(DIM, bits, metric), &partitioned(fit, 1), &data.rows);
-                assert_eq!(index.is_fitted(), fit);
+                // There are no bits to be moved at 8.
+                assert_eq!(index.is_fitted(), fit && bits < 8);
                 let all = data.recall(&truth, &index, &exact(K));
                 let found = data.recall(&truth, &index, &best(K));
                 assert!(found >= all - 0.005, "{metric:?} {bits}: {found}, {all}");

@@ -98,7 +98,7 @@ fn run(case: &Case, values: &[f32]) -> impl PartialEq + use<> {
     let (more, queries) = rest.split_at(637 * dim);
     let options_of_build = partitioned(case.fit, case.partitions);
     let index = Index::build(config, &options_of_build, rows, Ids::Next, &control).unwrap();
-    assert_eq!(index.is_fitted(), case.fit);
+    assert_eq!(index.is_fitted(), case.fit && case.bits < 8);
     for more in more.chunks(91 * dim) {
         index.add(more, Ids::Next, &control).unwrap();
     }

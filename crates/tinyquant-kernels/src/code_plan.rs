@@ -42,6 +42,8 @@ impl FactorCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PlanUnit {
     pub(crate) width: u8,
+    /// Bits of a code that are in the lead, if the unit is.
+    pub(crate) top: u8,
     /// Offset of its top bits in the lead lines of a block, if it is in the lead.
     pub(crate) lead_at: Option<usize>,
     /// Offset of its other bits in the tail of a row.
@@ -62,7 +64,7 @@ pub struct CodePlan {
     pub(crate) units: Vec<PlanUnit>,
     pub(crate) factors: Vec<FactorCode>,
     pub(crate) tables: Vec<CodeTable>,
-    /// Levels by width and code, as they are and with 128 added; the same of the top bits.
+    /// Levels by width and code, as they are and with 128 added; the same of the top bits, over and over.
     pub(crate) levels: [Vec<[u8; 64]>; 2],
     pub(crate) coarse: [Vec<[u8; 16]>; 2],
     lead_units: usize,
@@ -104,6 +106,7 @@ impl CodePlan {
                 let is_lead = units.len() < lead;
                 units.push(PlanUnit {
                     width: *width,
+                    top,
                     lead_at: is_lead.then_some(lead_bytes),
                     tail_at: tail_bytes,
                     ends_segment: unit + 1 == *count,
@@ -125,10 +128,11 @@ impl CodePlan {
                 .collect()
         });
         let coarse = biases.map(|bias| {
-            let levels = tables.iter().map(|table| table.coarse);
-            levels
-                .map(|levels| levels.map(|level| level as u8 ^ bias))
-                .collect()
+            let levels = tables.iter().map(|table| {
+                let repeat = (1 << table.top()).min(16);
+                std::array::from_fn(|index| table.coarse[index % repeat] as u8 ^ bias)
+            });
+            levels.collect()
         });
         Self {
             units,
@@ -236,9 +240,10 @@ pub struct CodeQuery {
     /// [`UNIT`] values a unit, from -127 to 127.
     pub(crate) codes: Vec<i8>,
     pub(crate) scales: Vec<f32>,
-    /// Sum of the values of each segment, and of those in the lead.
+    /// Sum of the values of each segment.
     pub(crate) sums: Vec<i32>,
-    pub(crate) lead_sums: Vec<i32>,
+    /// What 128 added to each code of the lead adds to the sum of a segment, negative.
+    pub(crate) lead_bias: Vec<i32>,
     pub(crate) base: f32,
     pub(crate) slope: f32,
     pub(crate) bend: f32,
@@ -255,7 +260,7 @@ impl CodeQuery {
             codes: Vec::with_capacity(plan.units.len() * UNIT),
             scales: Vec::with_capacity(segments),
             sums: Vec::with_capacity(segments),
-            lead_sums: Vec::with_capacity(segments),
+            lead_bias: Vec::with_capacity(segments),
             base,
             slope,
             bend,
@@ -287,7 +292,7 @@ impl CodeQuery {
             }
             query.scales.push(scale);
             query.sums.push(sum);
-            query.lead_sums.push(lead_sum);
+            query.lead_bias.push(-128 * lead_sum);
             start = unit + 1;
         }
         query

@@ -161,7 +161,8 @@ impl CodeTable {
     /// The whole number that stands for a code.
     pub fn value(&self, code: u8) -> i8 {
         if self.width == 8 {
-            return code as i8;
+            // -128 is no code.
+            return (code as i8).max(-127);
         }
         self.values[usize::from(code) % 64]
     }

@@ -36,7 +36,8 @@ pub(crate) trait Codes: Simd {
     unsafe fn i_store(to: *mut u8, value: Self::I);
     unsafe fn i_and(a: Self::I, b: Self::I) -> Self::I;
     unsafe fn i_or(a: Self::I, b: Self::I) -> Self::I;
-    unsafe fn i_xor(a: Self::I, b: Self::I) -> Self::I;
+    /// The values of codes of 8 bits for [`Codes::i_dot8`]; -128, which is no code, counts as -127.
+    unsafe fn i_values(codes: Self::I) -> Self::I;
     unsafe fn i_shr(a: Self::I, by: u32) -> Self::I;
     unsafe fn i_shl(a: Self::I, by: u32) -> Self::I;
     /// Rounds to f32.
@@ -57,6 +58,16 @@ pub(crate) trait Codes: Simd {
     /// `table[index]` byte by byte; indices are below 16.
     unsafe fn i_lookup(table: Self::Bytes16, index: Self::I) -> Self::I;
 
+    /// `table[index]` of the lowest `bits` (up to 4) of each byte, where the table repeats after as many entries.
+    #[inline(always)]
+    unsafe fn i_lookup_low(table: Self::Bytes16, bits: u32, index: Self::I) -> Self::I {
+        // SAFETY: the caller has the instructions.
+        unsafe {
+            let mask = Self::i_splat(0x0101_0101 * ((1 << bits) - 1));
+            Self::i_lookup(table, Self::i_and(index, mask))
+        }
+    }
+
     /// Loads 64 bytes.
     unsafe fn u_load(from: *const u8) -> Self::Bytes64;
     /// From 32 bytes their low halves, then their high halves.
@@ -65,16 +76,54 @@ pub(crate) trait Codes: Simd {
     unsafe fn u_plane2(from: *const u8) -> Self::Bytes64;
     /// From 8 bytes their lowest bits, then the next ones, up to the highest.
     unsafe fn u_plane1(from: *const u8) -> Self::Bytes64;
+    /// As [`Codes::u_load`], of runs of four bytes that begin `step` bytes apart.
+    #[inline(always)]
+    unsafe fn u_load_apart(from: *const u8, step: usize) -> Self::Bytes64 {
+        // SAFETY: the callers point at sixteen runs.
+        unsafe { Self::u_load(runs::<16>(from, step).as_ptr().cast()) }
+    }
+    /// As [`Codes::u_plane4`], of runs of four bytes that begin `step` bytes apart.
+    #[inline(always)]
+    unsafe fn u_plane4_apart(from: *const u8, step: usize) -> Self::Bytes64 {
+        // SAFETY: the callers point at eight runs.
+        unsafe { Self::u_plane4(runs::<8>(from, step).as_ptr().cast()) }
+    }
+    /// As [`Codes::u_plane2`], of runs of four bytes that begin `step` bytes apart.
+    #[inline(always)]
+    unsafe fn u_plane2_apart(from: *const u8, step: usize) -> Self::Bytes64 {
+        // SAFETY: the callers point at four runs.
+        unsafe { Self::u_plane2(runs::<4>(from, step).as_ptr().cast()) }
+    }
+    /// As [`Codes::u_plane1`], of runs of four bytes that begin `step` bytes apart.
+    #[inline(always)]
+    unsafe fn u_plane1_apart(from: *const u8, step: usize) -> Self::Bytes64 {
+        // SAFETY: the callers point at two runs.
+        let [first, second] = unsafe { runs::<2>(from, step) };
+        let both = u64::from(second) << 32 | u64::from(first);
+        // SAFETY: eight bytes; every level with SIMD is little-endian, and so is what it reads.
+        unsafe { Self::u_plane1(both.to_le_bytes().as_ptr()) }
+    }
     /// `high << by | low`, byte by byte; nothing is shifted out of a byte.
     unsafe fn u_join(high: Self::Bytes64, by: u32, low: Self::Bytes64) -> Self::Bytes64;
     /// `table[index]` byte by byte, where the table has 16 entries.
     unsafe fn u_lookup16(table: *const u8, index: Self::Bytes64) -> Self::Bytes64;
     /// `table[index]` byte by byte, where the table has 64 entries.
     unsafe fn u_lookup64(table: *const u8, index: Self::Bytes64) -> Self::Bytes64;
-    /// Adds [`Codes::BIAS`] to each byte.
-    unsafe fn u_bias(values: Self::Bytes64) -> Self::Bytes64;
+    /// As [`Codes::i_values`].
+    unsafe fn u_values(codes: Self::Bytes64) -> Self::Bytes64;
     /// Adds the 64 products to the lanes of `acc` in some way, with the terms of [`Codes::i_dot8`].
     unsafe fn u_dot8(acc: Self::I, values: Self::Bytes64, query: *const i8) -> Self::I;
     /// Asks for the cache line of an address, which need not be valid.
     unsafe fn prefetch(at: *const u8);
+}
+
+/// Runs of four bytes that begin `step` bytes apart.
+#[inline(always)]
+pub(crate) unsafe fn runs<const N: usize>(from: *const u8, step: usize) -> [u32; N] {
+    let mut runs = [0; N];
+    for (i, run) in runs.iter_mut().enumerate() {
+        // SAFETY: the callers point at as many runs.
+        *run = unsafe { from.add(i * step).cast::<u32>().read_unaligned() };
+    }
+    runs
 }

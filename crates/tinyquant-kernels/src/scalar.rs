@@ -68,7 +68,7 @@ impl Codes for Scalar {
         i_store(to: *mut u8, value: i32) = to.cast::<[u8; 4]>().write(value.to_le_bytes());
         i_and(a: i32, b: i32) -> i32 = a & b;
         i_or(a: i32, b: i32) -> i32 = a | b;
-        i_xor(a: i32, b: i32) -> i32 = a ^ b;
+        i_values(codes: i32) -> i32 = i32::from_le_bytes(codes.to_le_bytes().map(value));
         i_shr(a: i32, by: u32) -> i32 = (a as u32 >> by) as i32;
         i_shl(a: i32, by: u32) -> i32 = a << by;
         i_to_s(a: i32) -> f32 = a as f32;
@@ -97,7 +97,7 @@ impl Codes for Scalar {
             index.map(|index| table.add(usize::from(index)).read());
         u_lookup64(table: *const u8, index: [u8; 64]) -> [u8; 64] =
             index.map(|index| table.add(usize::from(index)).read());
-        u_bias(values: [u8; 64]) -> [u8; 64] = values;
+        u_values(codes: [u8; 64]) -> [u8; 64] = codes.map(value);
         u_dot8(acc: i32, values: [u8; 64], query: *const i8) -> i32 = {
             let products = values.iter().enumerate().map(|(i, value)| i32::from(*value as i8) * i32::from(query.add(i).read()));
             acc + products.sum::<i32>()
@@ -106,4 +106,9 @@ impl Codes for Scalar {
 
     #[inline(always)]
     unsafe fn prefetch(_at: *const u8) {}
+}
+
+/// A code of 8 bits as its value; -128 counts as -127.
+fn value(code: u8) -> u8 {
+    (code as i8).max(-127) as u8
 }

@@ -8,12 +8,15 @@
 
 use crate::code_plan::{CodePlan, CodeQuery, FactorCode, LANES, PlanUnit, UNIT};
 use crate::codes::Codes;
+use crate::simd::Simd;
 
 /// What a scan reads and writes; the lengths are those of `count` blocks.
 #[derive(Clone, Copy)]
-pub(crate) struct Scan {
+pub(crate) struct Scan<'a> {
     pub(crate) lead: *const u8,
     pub(crate) factors: *const u8,
+    /// What is read next.
+    pub(crate) next: &'a [u8],
     pub(crate) count: usize,
     /// A score for each row and query, query by query.
     pub(crate) scores: *mut f32,
@@ -21,9 +24,12 @@ pub(crate) struct Scan {
     pub(crate) masks: *mut u16,
 }
 
+/// `S` sums a query: each dot product waits for the one before it in the same sum.
+type Sums<V, const Q: usize, const S: usize> = [[<V as Simd>::I; S]; Q];
+
 /// Scores `Q` queries against the lead of blocks.
 #[inline(always)]
-pub(crate) unsafe fn scan<V: Codes, const Q: usize, const VECS: usize>(
+pub(crate) unsafe fn scan<V: Codes, const Q: usize, const S: usize, const VECS: usize>(
     plan: &CodePlan,
     queries: &[&CodeQuery; Q],
     thresholds: &[f32; Q],
@@ -31,57 +37,66 @@ pub(crate) unsafe fn scan<V: Codes, const Q: usize, const VECS: usize>(
 ) {
     let segments = plan.factors.len();
     let units = &plan.units[..plan.lead_units()];
+    let coarse = plan.coarse[usize::from(V::BIAS > 0)].as_slice();
+    // Each block asks for as much of what is next.
+    let mut next = scan.next.chunks(plan.lead_bytes().max(1));
     for block in 0..scan.count {
+        for line in next.next().unwrap_or_default().iter().step_by(64) {
+            // SAFETY: any address may be asked for.
+            unsafe { V::prefetch(line) };
+        }
         let mut masks = [0; Q];
         for vec in 0..VECS {
-            // SAFETY: blocks, rows and queries stay within the counts that the callers checked.
+            // SAFETY: blocks, rows and queries stay within the counts that the callers checked, and segments within
+            // those that a query has.
             unsafe {
-                let lead = scan
+                let mut at = scan
                     .lead
                     .add(block * plan.lead_bytes() + vec * 4 * V::S_LANES);
-                let factors = scan
-                    .factors
-                    .add(block * plan.factor_bytes() + vec * V::S_LANES);
+                let factors = scan.factors.add(block * plan.factor_bytes());
                 let mut totals = [V::s_splat(0.0); Q];
-                let mut sums = begin::<V, Q>(queries, 0);
-                let (mut segment, mut at) = (0, lead);
+                let mut sums = [[V::i_splat(0); S]; Q];
+                let mut segment = 0;
                 for (index, unit) in units.iter().enumerate() {
                     let mut codes = [std::ptr::null(); Q];
-                    for (codes, query) in codes.iter_mut().zip(queries) {
-                        *codes = query.codes.as_ptr().add(index * UNIT);
+                    for q in 0..Q {
+                        codes[q] = queries[q].codes.as_ptr().add(index * UNIT);
                     }
-                    let table = &plan.tables[usize::from(unit.width)];
-                    let levels = &plan.coarse[usize::from(V::BIAS > 0)];
-                    let coarse = levels[usize::from(unit.width)].as_ptr();
-                    match table.top() {
-                        4 => lines::<V, Q, 4>(&mut sums, at, coarse, codes),
-                        3 => lines3::<V, Q>(&mut sums, at, coarse, codes),
-                        2 => lines::<V, Q, 2>(&mut sums, at, coarse, codes),
-                        1 => lines::<V, Q, 1>(&mut sums, at, coarse, codes),
-                        _ => lines8::<V, Q>(&mut sums, at, codes),
-                    }
-                    at = at.add(LANES * UNIT / 8 * usize::from(table.top()));
+                    let levels = coarse[usize::from(unit.width)].as_ptr();
+                    sums = match unit.top {
+                        4 => lines::<V, Q, S, 4>(sums, at, levels, codes),
+                        3 => lines3::<V, Q, S>(sums, at, levels, codes),
+                        2 => lines::<V, Q, S, 2>(sums, at, levels, codes),
+                        1 => lines::<V, Q, S, 1>(sums, at, levels, codes),
+                        _ => lines8::<V, Q, S>(sums, at, codes),
+                    };
+                    at = at.add(LANES * UNIT / 8 * usize::from(unit.top));
                     if unit.ends_segment || index + 1 == units.len() {
-                        let bytes = V::i_load_u8(factors.add(segment * LANES));
-                        let factor = decode::<V>(plan.factors[segment], bytes);
+                        let bytes = factors.add(segment * LANES + vec * V::S_LANES);
+                        let code = *plan.factors.as_ptr().add(segment);
+                        let factor = decode::<V>(code, V::i_load_u8(bytes));
                         for q in 0..Q {
-                            let sum = V::i_to_s(V::i_add(sums[q][0], sums[q][1]));
-                            let sum = V::s_mul(sum, V::s_splat(queries[q].scales[segment]));
+                            let mut sum = sums[q][0];
+                            for more in &sums[q][1..] {
+                                sum = V::i_add(sum, *more);
+                            }
+                            if V::BIAS > 0 {
+                                let bias = *queries[q].lead_bias.as_ptr().add(segment);
+                                sum = V::i_add(sum, V::i_splat(bias));
+                            }
+                            let scale = *queries[q].scales.as_ptr().add(segment);
+                            let sum = V::s_mul(V::i_to_s(sum), V::s_splat(scale));
                             totals[q] = V::s_add(totals[q], V::s_mul(sum, factor));
                         }
+                        sums = [[V::i_splat(0); S]; Q];
                         segment += 1;
-                        if index + 1 < units.len() {
-                            sums = begin::<V, Q>(queries, segment);
-                        }
                     }
                 }
                 for q in 0..Q {
                     let mut score = totals[q];
                     if plan.has_norms {
-                        let norms = scan
-                            .factors
-                            .add(block * plan.factor_bytes() + segments * LANES);
-                        let norm = V::i_as_s(V::i_load(norms.add(vec * 4 * V::S_LANES)));
+                        let norms = factors.add(segments * LANES + vec * 4 * V::S_LANES);
+                        let norm = V::i_as_s(V::i_load(norms));
                         let straight = V::s_mul(V::s_splat(queries[q].slope), score);
                         let bent = V::s_mul(V::s_splat(queries[q].bend), norm);
                         score = V::s_mul(norm, V::s_add(straight, bent));
@@ -101,23 +116,6 @@ pub(crate) unsafe fn scan<V: Codes, const Q: usize, const VECS: usize>(
     }
 }
 
-/// Two sums a query: each dot product waits for the one before it in the same sum.
-#[inline(always)]
-unsafe fn begin<V: Codes, const Q: usize>(
-    queries: &[&CodeQuery; Q],
-    segment: usize,
-) -> [[V::I; 2]; Q] {
-    // SAFETY: as the module says.
-    unsafe {
-        let mut sums = [[V::i_splat(0); 2]; Q];
-        for (sums, query) in sums.iter_mut().zip(queries) {
-            let sum = query.lead_sums.get(segment).copied().unwrap_or(0);
-            sums[0] = V::i_splat(-i32::from(V::BIAS) * sum);
-        }
-        sums
-    }
-}
-
 #[inline(always)]
 unsafe fn decode<V: Codes>(code: FactorCode, bytes: V::I) -> V::S {
     // SAFETY: as the module says.
@@ -127,48 +125,38 @@ unsafe fn decode<V: Codes>(code: FactorCode, bytes: V::I) -> V::S {
     }
 }
 
-#[inline(always)]
-unsafe fn splat4<V: Codes>(codes: *const i8) -> V::I {
-    // SAFETY: the callers point at four codes.
-    unsafe { V::i_splat(codes.cast::<i32>().read_unaligned()) }
-}
-
 /// Adds the products of a unit whose top bits are one plane.
 #[inline(always)]
-unsafe fn lines<V: Codes, const Q: usize, const BITS: u32>(
-    sums: &mut [[V::I; 2]; Q],
+unsafe fn lines<V: Codes, const Q: usize, const S: usize, const BITS: u32>(
+    mut sums: Sums<V, Q, S>,
     at: *const u8,
     levels: *const u8,
     codes: [*const i8; Q],
-) {
+) -> Sums<V, Q, S> {
     let count = 2 * BITS as usize;
     // SAFETY: a unit has `count` lines and 64 codes.
     unsafe {
         let levels = V::bytes16(levels);
-        let mask = V::i_splat(0x0101_0101 * ((1 << BITS) - 1));
         for line in 0..count {
             let word = V::i_load(at.add(line * 4 * LANES));
             for s in 0..8 / BITS {
-                let index = V::i_and(V::i_shr(word, s * BITS), mask);
-                let values = V::i_lookup(levels, index);
-                for (sums, codes) in sums.iter_mut().zip(codes) {
-                    let query = splat4::<V>(codes.add(4 * (s as usize * count + line)));
-                    let sum = &mut sums[s as usize % 2];
-                    *sum = V::i_dot8(*sum, values, query);
-                }
+                let values = V::i_lookup_low(levels, BITS, V::i_shr(word, s * BITS));
+                let sum = (line * (8 / BITS) as usize + s as usize) % S;
+                add::<V, Q, S>(&mut sums, sum, values, codes, s as usize * count + line);
             }
         }
     }
+    sums
 }
 
 /// Adds the products of a unit of three bits: four lines of two and two lines of one.
 #[inline(always)]
-unsafe fn lines3<V: Codes, const Q: usize>(
-    sums: &mut [[V::I; 2]; Q],
+unsafe fn lines3<V: Codes, const Q: usize, const S: usize>(
+    mut sums: Sums<V, Q, S>,
     at: *const u8,
     levels: *const u8,
     codes: [*const i8; Q],
-) {
+) -> Sums<V, Q, S> {
     // SAFETY: a unit has six lines and 64 codes.
     unsafe {
         let levels = V::bytes16(levels);
@@ -183,35 +171,48 @@ unsafe fn lines3<V: Codes, const Q: usize>(
                 // Group 4s + line of four components; the plane of one bit has it in line `line % 2`.
                 let bit = V::i_and(V::i_shr(low[line % 2], (2 * s + line / 2) as u32), one);
                 let pair = V::i_and(V::i_shr(word, 2 * s as u32), two);
-                let index = V::i_or(V::i_add(pair, pair), bit);
-                let values = V::i_lookup(levels, index);
-                for (sums, codes) in sums.iter_mut().zip(codes) {
-                    let query = splat4::<V>(codes.add(4 * (4 * s + line)));
-                    let sum = &mut sums[s % 2];
-                    *sum = V::i_dot8(*sum, values, query);
-                }
+                let values = V::i_lookup(levels, V::i_or(V::i_add(pair, pair), bit));
+                add::<V, Q, S>(&mut sums, s % S, values, codes, 4 * s + line);
             }
         }
     }
+    sums
 }
 
 /// Adds the products of a unit whose codes are its values.
 #[inline(always)]
-unsafe fn lines8<V: Codes, const Q: usize>(
-    sums: &mut [[V::I; 2]; Q],
+unsafe fn lines8<V: Codes, const Q: usize, const S: usize>(
+    mut sums: Sums<V, Q, S>,
     at: *const u8,
     codes: [*const i8; Q],
-) {
+) -> Sums<V, Q, S> {
     // SAFETY: a unit has sixteen lines and 64 codes.
     unsafe {
-        let bias = V::i_splat(0x0101_0101_u32.wrapping_mul(u32::from(V::BIAS)) as i32);
-        for line in 0..16_usize {
-            let values = V::i_xor(V::i_load(at.add(line * 4 * LANES)), bias);
-            for (sums, codes) in sums.iter_mut().zip(codes) {
-                let query = splat4::<V>(codes.add(4 * line));
-                let sum = &mut sums[line % 2];
-                *sum = V::i_dot8(*sum, values, query);
+        // Four lines at a time, so that the loops unroll.
+        for four in 0..4 {
+            for line in 4 * four..4 * four + 4_usize {
+                let values = V::i_values(V::i_load(at.add(line * 4 * LANES)));
+                add::<V, Q, S>(&mut sums, line % S, values, codes, line);
             }
+        }
+    }
+    sums
+}
+
+/// Adds the products of four values of each row and four codes of each query.
+#[inline(always)]
+unsafe fn add<V: Codes, const Q: usize, const S: usize>(
+    sums: &mut Sums<V, Q, S>,
+    sum: usize,
+    values: V::I,
+    codes: [*const i8; Q],
+    four: usize,
+) {
+    for q in 0..Q {
+        // SAFETY: the callers point at as many codes.
+        unsafe {
+            let query = V::i_splat(codes[q].add(4 * four).cast::<i32>().read_unaligned());
+            sums[q][sum] = V::i_dot8(sums[q][sum], values, query);
         }
     }
 }
@@ -245,6 +246,12 @@ pub(crate) unsafe fn score_rows<V: Codes>(
                 for line in (0..plan.tail_bytes() + 63).step_by(64) {
                     V::prefetch(tail.wrapping_add(line));
                 }
+                let block = *next as usize / LANES;
+                let lead = from.lead.wrapping_add(block * plan.lead_bytes());
+                for line in (0..plan.lead_bytes()).step_by(64) {
+                    V::prefetch(lead.wrapping_add(line));
+                }
+                V::prefetch(from.factors.wrapping_add(block * plan.factor_bytes()));
             }
             let (block, lane) = (*row as usize / LANES, *row as usize % LANES);
             let lead = from.lead.wrapping_add(block * plan.lead_bytes() + 4 * lane);
@@ -284,45 +291,39 @@ unsafe fn unit_values<V: Codes>(
 ) -> V::Bytes64 {
     // SAFETY: the plan's offsets lie within a block and a tail.
     unsafe {
-        let mut gathered = [0_u8; 64];
-        let mut low = tail.wrapping_add(unit.tail_at);
-        let mut top = low;
-        if let Some(at) = unit.lead_at {
-            let dwords = match unit.width {
-                4.. if unit.width != 8 => 8,
-                8 => 16,
-                width => 2 * usize::from(width),
-            };
-            for (line, to) in gathered
-                .as_chunks_mut::<4>()
-                .0
-                .iter_mut()
-                .take(dwords)
-                .enumerate()
-            {
-                *to = lead.add(at + line * 4 * LANES).cast::<[u8; 4]>().read();
-            }
-            top = gathered.as_ptr();
-        } else if matches!(unit.width, 4..8) {
-            low = low.wrapping_add(32);
-        }
+        let tail = tail.wrapping_add(unit.tail_at);
+        let lead = unit.lead_at.map(|at| lead.wrapping_add(at));
+        let step = 4 * LANES;
         match unit.width {
-            8 => V::u_bias(V::u_load(top)),
-            6 => {
-                let index = V::u_join(V::u_plane4(top), 2, V::u_plane2(low));
-                V::u_lookup64(tables[6].as_ptr(), index)
+            8 => V::u_values(lead.map_or_else(|| V::u_load(tail), |at| V::u_load_apart(at, step))),
+            width @ 4.. => {
+                let (top, low) = match lead {
+                    Some(at) => (V::u_plane4_apart(at, step), tail),
+                    None => (V::u_plane4(tail), tail.add(32)),
+                };
+                let table = tables[usize::from(width)].as_ptr();
+                match width {
+                    6 => V::u_lookup64(table, V::u_join(top, 2, V::u_plane2(low))),
+                    5 => V::u_lookup64(table, V::u_join(top, 1, V::u_plane1(low))),
+                    _ => V::u_lookup16(table, top),
+                }
             }
-            5 => {
-                let index = V::u_join(V::u_plane4(top), 1, V::u_plane1(low));
-                V::u_lookup64(tables[5].as_ptr(), index)
+            1 => {
+                let index =
+                    lead.map_or_else(|| V::u_plane1(tail), |at| V::u_plane1_apart(at, step));
+                V::u_lookup16(tables[1].as_ptr(), index)
             }
-            4 => V::u_lookup16(tables[4].as_ptr(), V::u_plane4(top)),
-            3 => {
-                let index = V::u_join(V::u_plane2(top), 1, V::u_plane1(top.add(16)));
-                V::u_lookup16(tables[3].as_ptr(), index)
+            width => {
+                let top = lead.map_or_else(|| V::u_plane2(tail), |at| V::u_plane2_apart(at, step));
+                if width == 2 {
+                    return V::u_lookup16(tables[2].as_ptr(), top);
+                }
+                let low = lead.map_or_else(
+                    || V::u_plane1(tail.add(16)),
+                    |at| V::u_plane1_apart(at.add(4 * step), step),
+                );
+                V::u_lookup16(tables[3].as_ptr(), V::u_join(top, 1, low))
             }
-            2 => V::u_lookup16(tables[2].as_ptr(), V::u_plane2(top)),
-            _ => V::u_lookup16(tables[1].as_ptr(), V::u_plane1(top)),
         }
     }
 }

@@ -52,9 +52,9 @@ macro_rules! level {
                 fn pack_lines(codes: *const u8, bits: u32, shift: u32, out: *mut u8) =
                     tile::pack_lines::<$simd>(codes, bits, shift, out);
                 fn scan1(plan: &CodePlan, queries: &[&CodeQuery; 1], thresholds: &[f32; 1], blocks: Scan) =
-                    scan::scan::<$simd, 1, $vecs>(plan, queries, thresholds, blocks);
+                    scan::scan::<$simd, 1, 4, $vecs>(plan, queries, thresholds, blocks);
                 fn scan4(plan: &CodePlan, queries: &[&CodeQuery; 4], thresholds: &[f32; 4], blocks: Scan) =
-                    scan::scan::<$simd, 4, $vecs>(plan, queries, thresholds, blocks);
+                    scan::scan::<$simd, 4, 2, $vecs>(plan, queries, thresholds, blocks);
                 fn score_rows(plan: &CodePlan, query: &CodeQuery, from: Rows, rows: &[u32], out: *mut f32) =
                     scan::score_rows::<$simd>(plan, query, from, rows, out);
                 fn pair_sums_f16(query: *const f32, len: usize, halves: *const u8) -> [f32; 3] =
@@ -121,6 +121,8 @@ pub struct CodedBlocks<'a> {
     pub lead: &'a [u8],
     /// [`CodePlan::factor_bytes`] a block.
     pub factors: &'a [u8],
+    /// Bytes that will be read after these, and are asked for meanwhile; none is fine.
+    pub next: &'a [u8],
 }
 
 impl CodedRows<'_> {
@@ -377,6 +379,7 @@ impl ScanKernels {
             let blocks = Scan {
                 lead: blocks.lead.as_ptr(),
                 factors: blocks.factors.as_ptr(),
+                next: if at == 0 { blocks.next } else { &[] },
                 count,
                 scores: scores[at * count * LANES..].as_mut_ptr(),
                 masks: masks[at * count..].as_mut_ptr(),
@@ -447,7 +450,7 @@ impl ScanKernels {
 fn fits(plan: &CodePlan, query: &CodeQuery) -> bool {
     let segments = plan.factors().len();
     query.codes.len() == plan.units() * UNIT
-        && [query.sums.len(), query.lead_sums.len(), query.scales.len()] == [segments; 3]
+        && [query.sums.len(), query.lead_bias.len(), query.scales.len()] == [segments; 3]
 }
 
 fn tile_len(values: usize) -> usize {

@@ -95,7 +95,8 @@ impl Codes for $name {
         i_store(to: *mut u8, value: int32x4_t) = vst1q_u8(to, vreinterpretq_u8_s32(value));
         i_and(a: int32x4_t, b: int32x4_t) -> int32x4_t = vandq_s32(a, b);
         i_or(a: int32x4_t, b: int32x4_t) -> int32x4_t = vorrq_s32(a, b);
-        i_xor(a: int32x4_t, b: int32x4_t) -> int32x4_t = veorq_s32(a, b);
+        i_values(codes: int32x4_t) -> int32x4_t =
+            vreinterpretq_s32_s8(vmaxq_s8(vreinterpretq_s8_s32(codes), vdupq_n_s8(-127)));
         i_shr(a: int32x4_t, by: u32) -> int32x4_t =
             vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-(by as i32))));
         i_shl(a: int32x4_t, by: u32) -> int32x4_t = vshlq_s32(a, vdupq_n_s32(by as i32));
@@ -140,7 +141,8 @@ impl Codes for $name {
             index.map(|index| vqtbl1q_u8(vld1q_u8(table), index));
         u_lookup64(table: *const u8, index: [uint8x16_t; 4]) -> [uint8x16_t; 4] =
             index.map(|index| vqtbl4q_u8(vld1q_u8_x4(table), index));
-        u_bias(values: [uint8x16_t; 4]) -> [uint8x16_t; 4] = values;
+        u_values(codes: [uint8x16_t; 4]) -> [uint8x16_t; 4] =
+            [value(codes[0]), value(codes[1]), value(codes[2]), value(codes[3])];
         u_dot8(acc: int32x4_t, values: [uint8x16_t; 4], query: *const i8) -> int32x4_t = {
             let mut acc = acc;
             for (i, values) in values.into_iter().enumerate() {
@@ -176,4 +178,11 @@ neon! { NeonDot,
         );
         acc
     };
+}
+
+/// Codes of 8 bits as their values; -128 counts as -127.
+#[inline(always)]
+unsafe fn value(codes: uint8x16_t) -> uint8x16_t {
+    // SAFETY: the callers have the instructions.
+    unsafe { vreinterpretq_u8_s8(vmaxq_s8(vreinterpretq_s8_u8(codes), vdupq_n_s8(-127))) }
 }

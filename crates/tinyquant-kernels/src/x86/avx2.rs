@@ -2,6 +2,7 @@
 
 use crate::codes::Codes;
 use crate::simd::{Simd, simd_ops};
+use crate::x86::{runs4, runs8};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -83,7 +84,7 @@ impl Codes for Avx2 {
         i_store(to: *mut u8, value: __m256i) = _mm256_storeu_si256(to.cast(), value);
         i_and(a: __m256i, b: __m256i) -> __m256i = _mm256_and_si256(a, b);
         i_or(a: __m256i, b: __m256i) -> __m256i = _mm256_or_si256(a, b);
-        i_xor(a: __m256i, b: __m256i) -> __m256i = _mm256_xor_si256(a, b);
+        i_values(codes: __m256i) -> __m256i = _mm256_max_epi8(codes, _mm256_set1_epi8(-127));
         i_shr(a: __m256i, by: u32) -> __m256i = _mm256_srl_epi32(a, _mm_cvtsi32_si128(by as i32));
         i_shl(a: __m256i, by: u32) -> __m256i = _mm256_sll_epi32(a, _mm_cvtsi32_si128(by as i32));
         i_to_s(a: __m256i) -> __m256 = _mm256_cvtepi32_ps(a);
@@ -104,16 +105,11 @@ impl Codes for Avx2 {
         bytes16(from: *const u8) -> __m256i = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.cast()));
         i_lookup(table: __m256i, index: __m256i) -> __m256i = _mm256_shuffle_epi8(table, index);
         u_load(from: *const u8) -> [__m256i; 2] = [Self::i_load(from), Self::i_load(from.add(32))];
-        u_plane4(from: *const u8) -> [__m256i; 2] = {
-            let (bytes, mask) = (Self::i_load(from), _mm256_set1_epi8(15));
-            [_mm256_and_si256(bytes, mask), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask)]
-        };
-        u_plane2(from: *const u8) -> [__m256i; 2] = {
-            let (bytes, mask) = (Self::bytes16(from), _mm256_set1_epi8(3));
-            let first = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(0, 0, 2, 2));
-            let second = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(4, 4, 6, 6));
-            [_mm256_and_si256(first, mask), _mm256_and_si256(second, mask)]
-        };
+        u_plane4(from: *const u8) -> [__m256i; 2] = halves(Self::i_load(from));
+        u_plane2(from: *const u8) -> [__m256i; 2] = quarters(Self::bytes16(from));
+        u_plane4_apart(from: *const u8, step: usize) -> [__m256i; 2] = halves(runs8(from, step));
+        u_plane2_apart(from: *const u8, step: usize) -> [__m256i; 2] =
+            quarters(_mm256_broadcastsi128_si256(runs4(from, step)));
         u_plane1(from: *const u8) -> [__m256i; 2] = {
             let (bytes, mask) = (_mm256_set1_epi64x(from.cast::<i64>().read_unaligned()), _mm256_set1_epi8(1));
             let first = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(0, 1, 2, 3));
@@ -129,7 +125,8 @@ impl Codes for Avx2 {
             [Self::i_lookup(Self::bytes16(table), index[0]), Self::i_lookup(Self::bytes16(table), index[1])];
         u_lookup64(table: *const u8, index: [__m256i; 2]) -> [__m256i; 2] =
             [lookup64(table, index[0]), lookup64(table, index[1])];
-        u_bias(values: [__m256i; 2]) -> [__m256i; 2] = values;
+        u_values(codes: [__m256i; 2]) -> [__m256i; 2] =
+            [Self::i_values(codes[0]), Self::i_values(codes[1])];
         u_dot8(acc: __m256i, values: [__m256i; 2], query: *const i8) -> __m256i = {
             let acc = Self::i_dot8(acc, values[0], Self::i_load(query.cast()));
             Self::i_dot8(acc, values[1], Self::i_load(query.add(32).cast()))
@@ -152,5 +149,31 @@ unsafe fn lookup64(table: *const u8, index: __m256i) -> __m256i {
         let (odd, upper) = (_mm256_slli_epi16::<3>(index), _mm256_slli_epi16::<2>(index));
         let lower = _mm256_blendv_epi8(first, second, odd);
         _mm256_blendv_epi8(lower, _mm256_blendv_epi8(third, fourth, odd), upper)
+    }
+}
+
+/// The low halves of 32 bytes, then their high halves.
+#[inline(always)]
+unsafe fn halves(bytes: __m256i) -> [__m256i; 2] {
+    // SAFETY: the callers have the instructions.
+    unsafe {
+        let mask = _mm256_set1_epi8(15);
+        let high = _mm256_srli_epi16::<4>(bytes);
+        [_mm256_and_si256(bytes, mask), _mm256_and_si256(high, mask)]
+    }
+}
+
+/// Two bits of each of 16 bytes that are there twice, the lowest first.
+#[inline(always)]
+unsafe fn quarters(bytes: __m256i) -> [__m256i; 2] {
+    // SAFETY: the callers have the instructions.
+    unsafe {
+        let mask = _mm256_set1_epi8(3);
+        let first = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(0, 0, 2, 2));
+        let second = _mm256_srlv_epi64(bytes, _mm256_setr_epi64x(4, 4, 6, 6));
+        [
+            _mm256_and_si256(first, mask),
+            _mm256_and_si256(second, mask),
+        ]
     }
 }

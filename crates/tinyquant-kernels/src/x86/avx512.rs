@@ -3,6 +3,7 @@
 
 use crate::codes::Codes;
 use crate::simd::{Simd, simd_ops};
+use crate::x86::{runs4, runs8};
 use std::arch::x86_64::*;
 
 /// F, BW, DQ and VL.
@@ -81,7 +82,8 @@ impl Codes for $name {
         i_store(to: *mut u8, value: __m512i) = _mm512_storeu_si512(to.cast(), value);
         i_and(a: __m512i, b: __m512i) -> __m512i = _mm512_and_si512(a, b);
         i_or(a: __m512i, b: __m512i) -> __m512i = _mm512_or_si512(a, b);
-        i_xor(a: __m512i, b: __m512i) -> __m512i = _mm512_xor_si512(a, b);
+        i_values(codes: __m512i) -> __m512i =
+            _mm512_xor_si512(_mm512_max_epi8(codes, _mm512_set1_epi8(-127)), _mm512_set1_epi8(Self::BIAS as i8));
         i_shr(a: __m512i, by: u32) -> __m512i = _mm512_srl_epi32(a, _mm_cvtsi32_si128(by as i32));
         i_shl(a: __m512i, by: u32) -> __m512i = _mm512_sll_epi32(a, _mm_cvtsi32_si128(by as i32));
         i_to_s(a: __m512i) -> __m512 = _mm512_cvtepi32_ps(a);
@@ -92,16 +94,10 @@ impl Codes for $name {
         bytes16(from: *const u8) -> __m512i = _mm512_broadcast_i32x4(_mm_loadu_si128(from.cast()));
         i_lookup(table: __m512i, index: __m512i) -> __m512i = _mm512_shuffle_epi8(table, index);
         u_load(from: *const u8) -> __m512i = _mm512_loadu_si512(from.cast());
-        u_plane4(from: *const u8) -> __m512i = {
-            let twice = _mm512_broadcast_i64x4(_mm256_loadu_si256(from.cast()));
-            let shifted = _mm512_srlv_epi64(twice, _mm512_setr_epi64(0, 0, 0, 0, 4, 4, 4, 4));
-            _mm512_and_si512(shifted, _mm512_set1_epi8(15))
-        };
-        u_plane2(from: *const u8) -> __m512i = {
-            let repeated = _mm512_broadcast_i32x4(_mm_loadu_si128(from.cast()));
-            let shifted = _mm512_srlv_epi64(repeated, _mm512_setr_epi64(0, 0, 2, 2, 4, 4, 6, 6));
-            _mm512_and_si512(shifted, _mm512_set1_epi8(3))
-        };
+        u_plane4(from: *const u8) -> __m512i = halves(_mm256_loadu_si256(from.cast()));
+        u_plane2(from: *const u8) -> __m512i = quarters(_mm_loadu_si128(from.cast()));
+        u_plane4_apart(from: *const u8, step: usize) -> __m512i = halves(runs8(from, step));
+        u_plane2_apart(from: *const u8, step: usize) -> __m512i = quarters(runs4(from, step));
         u_plane1(from: *const u8) -> __m512i = {
             let repeated = _mm512_set1_epi64(from.cast::<i64>().read_unaligned());
             let shifted = _mm512_srlv_epi64(repeated, _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
@@ -110,7 +106,7 @@ impl Codes for $name {
         u_join(high: __m512i, by: u32, low: __m512i) -> __m512i =
             _mm512_or_si512(_mm512_sll_epi16(high, _mm_cvtsi32_si128(by as i32)), low);
         u_lookup16(table: *const u8, index: __m512i) -> __m512i = Self::i_lookup(Self::bytes16(table), index);
-        u_bias(values: __m512i) -> __m512i = _mm512_xor_si512(values, _mm512_set1_epi8(Self::BIAS as i8));
+        u_values(codes: __m512i) -> __m512i = Self::i_values(codes);
         u_dot8(acc: __m512i, values: __m512i, query: *const i8) -> __m512i =
             Self::i_dot8(acc, values, _mm512_loadu_si512(query.cast()));
         prefetch(at: *const u8) = _mm_prefetch::<_MM_HINT_T0>(at.cast());
@@ -147,4 +143,28 @@ avx512! { Avx512Vnni, 128,
     i_dot8(acc: __m512i, values: __m512i, query: __m512i) -> __m512i = _mm512_dpbusd_epi32(acc, values, query);
     u_lookup64(table: *const u8, index: __m512i) -> __m512i =
         _mm512_permutexvar_epi8(index, _mm512_loadu_si512(table.cast()));
+    // Six bits of an index count, and the table repeats.
+    i_lookup_low(table: __m512i, _bits: u32, index: __m512i) -> __m512i = _mm512_permutexvar_epi8(index, table);
+}
+
+/// The low halves of 32 bytes, then their high halves.
+#[inline(always)]
+unsafe fn halves(bytes: __m256i) -> __m512i {
+    // SAFETY: the callers have the instructions.
+    unsafe {
+        let twice = _mm512_broadcast_i64x4(bytes);
+        let shifted = _mm512_srlv_epi64(twice, _mm512_setr_epi64(0, 0, 0, 0, 4, 4, 4, 4));
+        _mm512_and_si512(shifted, _mm512_set1_epi8(15))
+    }
+}
+
+/// Two bits of each of 16 bytes, the lowest first.
+#[inline(always)]
+unsafe fn quarters(bytes: __m128i) -> __m512i {
+    // SAFETY: the callers have the instructions.
+    unsafe {
+        let repeated = _mm512_broadcast_i32x4(bytes);
+        let shifted = _mm512_srlv_epi64(repeated, _mm512_setr_epi64(0, 0, 2, 2, 4, 4, 6, 6));
+        _mm512_and_si512(shifted, _mm512_set1_epi8(3))
+    }
 }

@@ -32,13 +32,6 @@ impl Sample {
         let plan = CodePlan::new(segments, (0..coded).map(factor).collect(), lead, has_norms);
         let blocks = rows.div_ceil(LANES);
         let mut codes = random.bytes(blocks * plan.lead_bytes() + rows * plan.tail_bytes());
-        if segments.iter().any(|(_, bits)| *bits == 8) {
-            // There is no value -128.
-            codes
-                .iter_mut()
-                .filter(|code| **code == 0x80)
-                .for_each(|code| *code = 0x81);
-        }
         let tails = codes.split_off(blocks * plan.lead_bytes());
         let mut factors = random.bytes(blocks * plan.factor_bytes());
         if has_norms {
@@ -74,6 +67,7 @@ impl Sample {
         CodedBlocks {
             lead: &self.lead,
             factors: &self.factors,
+            next: &self.lead,
         }
     }
 
