@@ -1263,7 +1263,7 @@ declare class SearchIndex<Id extends IndexId = number> extends Handle {
   /**
   * Fits an empty index to a sample of the vectors to come, before the first add: better recall from the same bytes. A
   * few thousand vectors are enough; of fewer than 256, or of vectors that have as much to tell in one direction as in
-  * another, nothing is learnt, and the index stays one random rotation.
+  * another, or at 8 bits, nothing is learnt, and the index stays one random rotation.
   *
   * @param sample row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG once something was added, ERR_TQ_NON_FINITE with row and column,

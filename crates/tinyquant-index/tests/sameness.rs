@@ -2,10 +2,13 @@
 
 mod common;
 
-use common::{best, bytes_of, clustered, exact, exactly, partitioned, search, thorough};
+use common::{
+    best, bitmap, build, bytes_of, clustered, exact, exactly, keeping, partitioned, search,
+    thorough, within,
+};
 use rayon::ThreadPoolBuilder;
 use tinyquant_codec::Control;
-use tinyquant_index::{IdKind, Ids, Index, IndexConfig, Metric, Originals, SearchOptions};
+use tinyquant_index::{Filter, IdKind, Ids, Index, IndexConfig, Metric, Originals, SearchOptions};
 use tinyquant_kernels::{Level, force};
 
 struct Case {
@@ -126,5 +129,30 @@ fn every_level_and_every_pool() {
             }
         }
         force(None).unwrap();
+    }
+}
+
+/// So many rows that threads share a query.
+#[test]
+fn a_query_on_many_threads() {
+    let (dim, rows) = (16, 70_000);
+    let values = clustered(6, rows + 3, dim);
+    let (rows, queries) = values.split_at(rows * dim);
+    let pool = ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    for originals in [Originals::None, Originals::F32] {
+        let config = keeping(dim, 4, Metric::L2, originals);
+        let index = pool.install(|| build(config, &partitioned(false, 8), rows));
+        let most = |options| {
+            let rows = (0..70_000).filter(|row| row % 30 != 7);
+            within(&options, Filter::Rows(bitmap(rows)))
+        };
+        let all = [thorough(20), exact(20)];
+        for options in all.clone().into_iter().chain(all.map(most)) {
+            for query in queries.chunks_exact(dim) {
+                let alone = exactly(&search(&index, query, &options));
+                let shared = pool.install(|| exactly(&search(&index, query, &options)));
+                assert_eq!(alone, shared);
+            }
+        }
     }
 }
