@@ -49,7 +49,7 @@ describe('the main package', () => {
 
   it('has scripts that exist and need no installed tool', () => {
     for (const [name, command] of Object.entries(main.scripts)) {
-      const script = /^node (scripts\/[\w-]+\.mjs)$/.exec(command)?.[1];
+      const script = /^node ((?:scripts|benches\/peers)\/[\w-]+\.mjs)$/.exec(command)?.[1];
       expect(script, `script ${name}: ${command}`).toBeDefined();
       expect(existsSync(join(root, script ?? '')), `${script} of script ${name}`).toBe(true);
     }

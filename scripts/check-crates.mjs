@@ -8,13 +8,7 @@ const ALLOWED = {
   'tinyquant-corpus': ['tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-index': ['tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-store': ['tinyquant-index', 'tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels'],
-  'tinyquant-node': [
-    'tinyquant-store',
-    'tinyquant-index',
-    'tinyquant-corpus',
-    'tinyquant-codec',
-    'tinyquant-kernels',
-  ],
+  'tinyquant-node': ['tinyquant-store', 'tinyquant-index', 'tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-testkit': ['tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-bench': [
     'tinyquant-store',
