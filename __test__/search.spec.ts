@@ -432,6 +432,10 @@ describe('asBackend', () => {
     await rejection(() => backend.ingest({ a: query.subarray(1) }), 'ERR_TQ_DIM_MISMATCH', { row: 0 });
     const broken = query.slice().fill(Number.NaN, 5, 6);
     await rejection(() => backend.ingest({ c: query, a: broken }), 'ERR_TQ_NON_FINITE', { row: 1, column: 5 });
+    const dot = await SearchIndex.build([query, query], { dim, metric: 'dot', ids: ['a', 'b'] });
+    const long = query.slice().fill(1e16, 5, 6);
+    await rejection(() => dot.asBackend().ingest({ c: query, a: long }), 'ERR_TQ_LIMIT', { row: 1, column: 5 });
+    expect(dot.ids()).toEqual(['a', 'b']);
     await rejection(() => backend.search(query, 0), 'ERR_TQ_INVALID_ARG', { kind: 'InvalidTopK' });
     await rejection(() => backend.search(query.subarray(1), 1), 'ERR_TQ_DIM_MISMATCH');
     await rejection(() => backend.remove('a'), 'ERR_TQ_INVALID_ARG');

@@ -29,7 +29,8 @@ export interface IndexSettings {
   readonly seed?: bigint | number;
   /**
    * Keeps the vectors, rounded to half precision (`'f16'`) or as they are (`'f32'`), to order the last candidates of a
-   * search by them. In an index that was opened from a file they stay there. Default `'none'`.
+   * search by them. In an index that was opened from a file they stay there. Those of vectors that are removed or
+   * replaced stay too, until the index is built anew. Default `'none'`.
    */
   readonly originals?: Originals;
 }
@@ -85,7 +86,10 @@ export interface IndexSearchOptions<Id extends IndexId = number> {
   readonly filter?: Iterable<Id> | Uint8Array;
   /** Scales how many candidates each stage of the search keeps: a larger number finds more and takes longer. Default 1. */
   readonly effort?: number;
-  /** Compares the query with the codes of every vector, in place of candidates alone. Default `false`. */
+  /**
+   * Compares the query with every vector, in place of candidates alone: with the originals where they are kept and
+   * `rescore` is not `false`, else with the codes. Default `false`.
+   */
   readonly exact?: boolean;
   /** Orders the last candidates by the original vectors. Default: where they are kept. */
   readonly rescore?: boolean;

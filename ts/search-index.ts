@@ -244,8 +244,9 @@ export class SearchIndex<Id extends IndexId = number> extends Handle {
 
   /**
    * Fits an empty index to a sample of the vectors to come, before the first add: better recall from the same bytes. A
-   * few thousand vectors are enough; of fewer than 256, or of vectors that have as much to tell in one direction as in
-   * another, or at 8 bits, nothing is learnt, and the index stays one random rotation.
+   * few thousand vectors are enough. Nothing is learnt, and the index stays one random rotation, from fewer than 256
+   * vectors, from vectors that have as much to tell in one direction as in another, of a dimension up to 64 or above
+   * 2048, and at 8 bits.
    *
    * @param sample row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
    * @throws {TinyQuantError} ERR_TQ_INVALID_ARG once something was added, ERR_TQ_NON_FINITE with row and column,
@@ -367,7 +368,7 @@ export class SearchIndex<Id extends IndexId = number> extends Handle {
    *
    * @param query `dim` values; copied before the call returns
    * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_ID_RANGE for an id of the filter, ERR_TQ_DIM_MISMATCH,
-   * ERR_TQ_NON_FINITE, ERR_TQ_CLOSED
+   * ERR_TQ_NON_FINITE, ERR_TQ_LIMIT for a value above 1e15 where the metric is not the cosine, ERR_TQ_CLOSED
    */
   async search(query: Vector, o: IndexSearchOptions<Id>): Promise<Hits<Id>> {
     const state = SearchIndex.#open(this);

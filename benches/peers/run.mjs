@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { capture, main, root, Stop } from '../../scripts/lib.mjs';
 import { setup } from '../../scripts/setup.mjs';
@@ -24,6 +24,7 @@ import { FOLDER, install, python } from './setup.mjs';
 import { pin, Worker } from './worker.mjs';
 
 const DATA_SETS = ['demo', 'minilm', 'mpnet', 'million', 'small1536', 'encode1536'];
+const DATA_SET = 'minilm';
 const KINDS = ['alone', 'batch'];
 /** A measurement asks all queries until this many seconds are over, and stops in the middle after `MOST`. */
 const LEAST = 0.25;
@@ -35,7 +36,7 @@ const OWN = 'tinyquant';
 function readOptions() {
   const string = (value) => ({ type: 'string', default: value });
   const options = {
-    data: string('minilm'),
+    data: string(DATA_SET),
     engines: { type: 'string' },
     threads: string('1'),
     rounds: string('3'),
@@ -55,7 +56,11 @@ function readOptions() {
   for (const name of names) {
     if (all[name] === undefined) throw new Stop(`no engine ${name}: ${Object.keys(all).join(', ')}`);
   }
-  if (!DATA_SETS.includes(values.data)) throw new Stop(`no data set ${values.data}: ${DATA_SETS.join(', ')}`);
+  if (!DATA_SETS.includes(values.data) && existsSync(values.data)) {
+    process.env.TINYQUANT_DATA = resolve(values.data);
+    values.data = DATA_SET;
+  }
+  if (!DATA_SETS.includes(values.data)) throw new Stop(`no data set or folder ${values.data}: ${DATA_SETS.join(', ')}`);
   const [threads, rounds] = [values.threads, values.rounds].map(Number);
   if (!(threads >= 1 && rounds >= 1)) throw new Stop('--threads and --rounds are numbers from 1');
   const engines = names

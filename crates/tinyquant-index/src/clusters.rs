@@ -7,6 +7,8 @@ use crate::fit::sample;
 use crate::model::Model;
 use crate::rotation::Random;
 use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use tinyquant_codec::Control;
 use tinyquant_kernels::{LANES, ScanKernels};
 
@@ -144,23 +146,30 @@ fn average(tiles: &Tiles, lists: &[u32], columns: usize, centres: &mut [f32], ra
             }
         }
     }
-    for empty in 0..count {
-        if sizes[empty] > 0 {
-            continue;
+    if sizes.iter().all(|size| *size > 0) {
+        return;
+    }
+    let mut members = vec![Vec::new(); count];
+    for (row, list) in (0_u32..).zip(lists) {
+        members[*list as usize].push(row);
+    }
+    // What is left of each centre's rows; the first one of as many comes first.
+    let left = (0..count).map(|list| (sizes[list], Reverse(list)));
+    let mut most: BinaryHeap<_> = left.collect();
+    for (empty, _) in sizes.iter().enumerate().filter(|(_, size)| **size == 0) {
+        let Some((size, Reverse(list))) = most.pop() else {
+            return;
+        };
+        let row = members[list][random.below(members[list].len())];
+        for (value, of_row) in centres[empty * columns..]
+            .iter_mut()
+            .zip(tiles.row(row as usize, columns))
+        {
+            *value = of_row;
         }
-        let most = (0..count)
-            .max_by_key(|list| (sizes[*list], std::cmp::Reverse(*list)))
-            .unwrap_or(0);
-        let members = lists
-            .iter()
-            .enumerate()
-            .filter(|(_, list)| **list as usize == most);
-        let chosen = random.below(sizes[most].max(1));
-        if let Some((row, _)) = members.into_iter().nth(chosen) {
-            let values: Vec<f32> = tiles.row(row, columns).collect();
-            centres[empty * columns..(empty + 1) * columns].copy_from_slice(&values);
+        most.push((size - size / 2, Reverse(list)));
+        if size < 2 {
+            return;
         }
-        sizes[empty] = sizes[most] / 2;
-        sizes[most] -= sizes[most] / 2;
     }
 }

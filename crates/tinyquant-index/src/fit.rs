@@ -50,7 +50,7 @@ pub(crate) fn fit(config: &IndexConfig, values: &[f32], control: &Control) -> Re
     let widths = allocate(&by_unit, config.bits());
     let flat = vec![by_unit.iter().sum::<f64>() / units as f64; units];
     let plain = vec![config.bits(); units];
-    if expected_error(&by_unit, &widths) > GAIN * expected_error(&flat, &plain) {
+    if expected_error(&by_unit, &widths) >= GAIN * expected_error(&flat, &plain) {
         return Ok(Model::unfitted(config));
     }
     let segments = segments(&widths);

@@ -1,8 +1,8 @@
 //! The index: writers and searches over shared states.
 
-use crate::encoder::{Encoded, check_range, encode};
+use crate::encoder::{check_range, encode};
 use crate::model::Model;
-use crate::names::Names;
+use crate::names::{Names, is_set};
 use crate::options::{BuildOptions, Filter, Hits, IdList, Partitions, SearchOptions, Stats};
 use crate::originals::Vectors;
 use crate::search::Searcher;
@@ -16,8 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tinyquant_codec::{Control, Error as CodecError, ErrorCode, check_finite, rows_of};
 use tinyquant_kernels::F16_OVERFLOW;
 
-/// Queries that a thread has in hand at a time; they bound its memory.
+/// Queries that a thread has in hand at a time, and the bytes that their candidates may take.
 const CHUNK: usize = 1024;
+const CHUNK_BYTES: usize = 1 << 26;
 
 /// Most partitions that can be asked for.
 const MOST_PARTITIONS: usize = 65_536;
@@ -156,27 +157,32 @@ impl Index {
     /// (`ERR_TQ_LIMIT`), `InvalidArgument` for ids that do not belong to the rows or the index, [`Error::IdExists`]
     /// (`ERR_TQ_ID_EXISTS`), `ERR_TQ_ID_RANGE`, `Cancelled`.
     pub fn add(&self, values: &[f32], ids: Ids, control: &Control) -> Result<(), Error> {
+        self.write(values, ids, false, control)
+    }
+
+    /// As [`Index::add`], in the place of vectors that have these ids: a search sees all of the old ones or all of the
+    /// new ones.
+    ///
+    /// # Errors
+    /// As [`Index::add`]; [`Error::IdExists`] only for an id that is given twice.
+    pub fn replace(&self, values: &[f32], ids: Ids, control: &Control) -> Result<(), Error> {
+        self.write(values, ids, true, control)
+    }
+
+    fn write(
+        &self,
+        values: &[f32],
+        ids: Ids,
+        replaces: bool,
+        control: &Control,
+    ) -> Result<(), Error> {
         let rows = self.check(values)?;
         control.check()?;
         let model = Arc::clone(&self.snapshot().model);
         let encoded = encode(&model, values, control)?;
+        // From here on only removals come between.
         let _writer = lock(&self.writer);
-        self.commit(&model, &encoded, values, ids, rows)?;
-        self.tidy();
-        Ok(())
-    }
-
-    /// Makes coded rows visible.
-    fn commit(
-        &self,
-        model: &Arc<Model>,
-        encoded: &Encoded,
-        values: &[f32],
-        ids: Ids,
-        rows: usize,
-    ) -> Result<(), Error> {
-        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        let mut state = lock(&self.state);
+        let state = self.snapshot();
         if !model.is_akin(&state.model) {
             return Err(Error::invalid(
                 "the index was fitted while vectors were being added",
@@ -190,9 +196,24 @@ impl Index {
             });
         }
         let kind = self.config.id_kind();
-        let ids = names.check(kind, ids, rows, state.rows, &state.dead)?;
-        names.push(kind, ids, state.rows, &state.dead);
-        Arc::make_mut(&mut state).push(encoded, values);
+        let (ids, taken) = {
+            let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+            names.check(kind, ids, rows, &state, replaces)?
+        };
+        let added = state.prepare(&encoded, values);
+        drop(state);
+        {
+            let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+            let mut state = lock(&self.state);
+            let state = Arc::make_mut(&mut state);
+            for row in taken {
+                state.remove(row);
+                names.remove(row);
+            }
+            names.push(kind, ids, state.rows, &state.dead);
+            state.push(added);
+        }
+        self.tidy();
         Ok(())
     }
 
@@ -253,6 +274,25 @@ impl Index {
             names.remove(row);
         }
         Ok((before - state.live) as usize)
+    }
+
+    /// Removes all rows, and returns how many there were.
+    pub fn clear(&self) -> usize {
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
+        names.clear();
+        Arc::make_mut(&mut state).clear() as usize
+    }
+
+    /// The ids in order of adding.
+    ///
+    /// # Errors
+    /// [`Error::Stored`] if the ids of a file cannot be read.
+    pub fn ids(&self) -> Result<IdList, Error> {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.snapshot();
+        let rows = (0..state.rows as u32).filter(|row| !is_set(&state.dead, *row));
+        self.id_list(&names, rows)
     }
 
     /// Whether there is a row with the id.
@@ -335,9 +375,9 @@ impl Index {
             count,
         };
         let queries: Vec<&[f32]> = queries.chunks_exact(dim).collect();
-        let chunks: Vec<_> = queries
-            .chunks(queries.len().div_ceil(threads).clamp(1, CHUNK))
-            .collect();
+        let most = (CHUNK_BYTES / (2 * size_of::<Candidate>() * want.survivors())).clamp(1, CHUNK);
+        let size = queries.len().div_ceil(threads).clamp(1, most);
+        let chunks: Vec<_> = queries.chunks(size).collect();
         let search =
             |want, queries: &[&[f32]]| Searcher::new(&state, want).search(queries, control);
         let found: Result<Vec<_>, Error> = if threads == 1 || chunks.len() < 2 {
@@ -391,25 +431,25 @@ impl Index {
     }
 
     fn hits(&self, names: &Names, found: &[Candidate]) -> Result<Hits, Error> {
-        let scores = found.iter().map(Candidate::score).collect();
-        let ids = if self.config.id_kind() == IdKind::Text {
-            let mut ids = Vec::with_capacity(found.len());
-            for candidate in found {
-                if let Id::Text(id) = names.id(candidate.number())? {
-                    ids.push(id);
-                }
+        Ok(Hits {
+            ids: self.id_list(names, found.iter().map(Candidate::number))?,
+            scores: found.iter().map(Candidate::score).collect(),
+        })
+    }
+
+    fn id_list(&self, names: &Names, rows: impl Iterator<Item = u32>) -> Result<IdList, Error> {
+        let (mut wholes, mut texts) = (Vec::new(), Vec::new());
+        for row in rows {
+            match names.id(row)? {
+                Id::Whole(id) => wholes.push(id),
+                Id::Text(id) => texts.push(id),
             }
-            IdList::Text(ids)
+        }
+        Ok(if self.config.id_kind() == IdKind::Text {
+            IdList::Text(texts)
         } else {
-            let mut ids = Vec::with_capacity(found.len());
-            for candidate in found {
-                if let Id::Whole(id) = names.id(candidate.number())? {
-                    ids.push(id);
-                }
-            }
-            IdList::Whole(ids)
-        };
-        Ok(Hits { ids, scores })
+            IdList::Whole(wholes)
+        })
     }
 
     /// Rows that were not removed.
@@ -445,7 +485,7 @@ impl Index {
                 &mut mapped
             }) += column.len();
         }
-        heap += state.tail.rows.heap_bytes() + state.originals.heap_bytes() + 8 * state.dead.len();
+        heap += state.heap_bytes();
         Stats {
             rows: state.rows,
             live: state.live,

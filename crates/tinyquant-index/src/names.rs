@@ -1,5 +1,6 @@
 //! Ids of the rows.
 
+use crate::state::State;
 use crate::{Error, Id, IdImage, IdKind, IdRef, Ids, StoredIds};
 use hashbrown::HashTable;
 use std::fmt;
@@ -30,6 +31,8 @@ pub(crate) struct Listed {
     hasher: RandomState,
     /// One more than the largest whole number ever given.
     next: u64,
+    /// Bytes of the later texts.
+    text_bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -85,6 +88,7 @@ impl Listed {
             table: HashTable::new(),
             hasher: RandomState::new(),
             next,
+            text_bytes: 0,
         }
     }
 
@@ -109,7 +113,12 @@ impl Listed {
 
     /// Takes ids for the rows from `row` on; none is taken by a row that is there.
     fn push(&mut self, ids: Ids) {
-        let Self { later, next, .. } = self;
+        let Self {
+            later,
+            next,
+            text_bytes,
+            ..
+        } = self;
         let before = later.len();
         match (later, ids) {
             (Later::Whole(later), Ids::Whole(ids)) => {
@@ -121,7 +130,10 @@ impl Listed {
                 *next = most.max(*next);
                 later.extend(ids);
             }
-            (Later::Text(later), Ids::Text(ids)) => later.extend(ids),
+            (Later::Text(later), Ids::Text(ids)) => {
+                *text_bytes += bytes_of(&ids);
+                later.extend(ids);
+            }
             _ => {}
         }
         for index in before..self.later.len() {
@@ -159,7 +171,10 @@ impl Names {
                 let base = listed.base();
                 match (&mut listed.later, later) {
                     (Later::Whole(to), Ids::Whole(ids)) => *to = ids,
-                    (Later::Text(to), Ids::Text(ids)) => *to = ids,
+                    (Later::Text(to), Ids::Text(ids)) => {
+                        listed.text_bytes = bytes_of(&ids);
+                        *to = ids;
+                    }
                     _ => {}
                 }
                 for index in 0..listed.later.len() {
@@ -224,14 +239,15 @@ impl Names {
     }
 
     /// Checks the ids of new rows, `count` of them, and makes [`Ids::Next`] what it stands for. Nothing is kept yet.
+    /// Rows that have such an id are an error, or returned where the new ones replace them.
     pub(crate) fn check(
         &self,
         kind: IdKind,
         ids: Ids,
         count: usize,
-        rows: u64,
-        dead: &[u64],
-    ) -> Result<Ids, Error> {
+        state: &State,
+        replaces: bool,
+    ) -> Result<(Ids, Vec<u32>), Error> {
         let given = match &ids {
             Ids::Next => count,
             Ids::Whole(ids) => ids.len(),
@@ -246,7 +262,7 @@ impl Names {
                     "an index whose ids are texts needs an id for each vector",
                 ));
             }
-            (Ids::Next, _, Self::Rows) => return Ok(Ids::Next),
+            (Ids::Next, _, Self::Rows) => return Ok((Ids::Next, Vec::new())),
             (Ids::Next, _, Self::Listed(listed)) => {
                 let end = listed
                     .next
@@ -266,7 +282,7 @@ impl Names {
             }
             (ids, _, _) => ids,
         };
-        let mut seen = HashTable::with_capacity(count);
+        let (mut seen, mut taken) = (HashTable::with_capacity(count), Vec::new());
         let hasher = RandomState::new();
         for row in 0..count {
             let id = at(&ids, row);
@@ -278,12 +294,14 @@ impl Names {
             }
             let code = hash(&hasher, id);
             let is_repeated = seen.find(code, |other| at(&ids, *other) == id).is_some();
-            if is_repeated || self.find(id, rows, dead)?.is_some() {
+            let found = self.find(id, state.rows, &state.dead)?;
+            if is_repeated || found.is_some() && !replaces {
                 return Err(Error::IdExists { id: id.into(), row });
             }
+            taken.extend(found);
             seen.insert_unique(code, row, |other| hash(&hasher, at(&ids, *other)));
         }
-        Ok(ids)
+        Ok((ids, taken))
     }
 
     /// Names the rows from `rows` on with ids that [`Names::check`] returned.
@@ -324,13 +342,20 @@ impl Names {
         }
     }
 
+    /// Forgets where all ids are; all rows are being removed.
+    pub(crate) fn clear(&mut self) {
+        if let Self::Listed(listed) = self {
+            listed.table.clear();
+        }
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Self::Rows => 0,
             Self::Listed(listed) => {
                 let ids = match &listed.later {
                     Later::Whole(ids) => 8 * ids.capacity(),
-                    Later::Text(ids) => ids.iter().map(|id| id.len() + 32).sum(),
+                    Later::Text(ids) => 32 * ids.len() + listed.text_bytes,
                 };
                 ids + 5 * listed.table.capacity()
             }
@@ -346,11 +371,17 @@ fn at(ids: &Ids, row: usize) -> IdRef<'_> {
     }
 }
 
+fn bytes_of(ids: &[Arc<str>]) -> usize {
+    ids.iter().map(|id| id.len()).sum()
+}
+
 fn out_of_range(id: u64) -> Error {
     Error::Stored {
         code: ErrorCode::IdRange,
         details: vec![],
-        message: format!("ids must be below 2^53, got {id}"),
+        message: format!(
+            "no id from {id} on: ids are below 2^53, or below 2^64 where they are bigints"
+        ),
     }
 }
 

@@ -23,6 +23,15 @@ pub(crate) struct Vectors {
     open_first: u64,
 }
 
+/// Rows that are about to be appended.
+#[derive(Debug)]
+pub(crate) enum NewVectors<'a> {
+    /// A run of their own.
+    Run(Column),
+    /// Rows for the run that grows.
+    Few(&'a [f32]),
+}
+
 impl Vectors {
     pub(crate) fn new(kind: Originals, dim: usize) -> Self {
         Self {
@@ -65,30 +74,53 @@ impl Vectors {
         self.runs.iter().map(|(_, column)| column)
     }
 
-    /// Appends rows.
-    pub(crate) fn push(&mut self, values: &[f32]) {
-        if self.kind == Originals::None || values.is_empty() {
-            return;
+    /// Makes rows ready to be appended; many become a run of their own.
+    pub(crate) fn prepare<'a>(&self, values: &'a [f32]) -> NewVectors<'a> {
+        let bytes = values.len() * self.kind.width();
+        if bytes < RUN {
+            return NewVectors::Few(values);
         }
-        let width = self.kind.width();
-        let open = Arc::make_mut(&mut self.open);
-        let start = open.len();
-        open.resize(start + values.len() * width);
-        let to = &mut open.as_mut()[start..];
+        let mut run = Buffer::zeroed(bytes);
+        self.write(values, run.as_mut());
+        NewVectors::Run(run.into())
+    }
+
+    /// Appends rows.
+    pub(crate) fn push(&mut self, vectors: NewVectors<'_>) {
+        match vectors {
+            NewVectors::Run(column) => {
+                self.seal();
+                let rows = column.len() / self.row_bytes();
+                self.runs.push((self.open_first, column));
+                self.open_first += rows as u64;
+            }
+            NewVectors::Few(values) => {
+                let mut open = std::mem::take(&mut self.open);
+                let buffer = Arc::make_mut(&mut open);
+                let start = buffer.len();
+                buffer.resize(start + values.len() * self.kind.width());
+                self.write(values, &mut buffer.as_mut()[start..]);
+                self.open = open;
+                if self.open.len() >= RUN {
+                    self.seal();
+                }
+            }
+        }
+    }
+
+    fn write(&self, values: &[f32], to: &mut [u8]) {
         match self.kind {
+            Originals::None => {}
             Originals::F16 => {
                 for (to, value) in to.as_chunks_mut::<2>().0.iter_mut().zip(values) {
                     *to = f32_to_f16(*value).to_le_bytes();
                 }
             }
-            Originals::F32 | Originals::None => {
+            Originals::F32 => {
                 for (to, value) in to.as_chunks_mut::<4>().0.iter_mut().zip(values) {
                     *to = value.to_le_bytes();
                 }
             }
-        }
-        if open.len() >= RUN {
-            self.seal();
         }
     }
 
@@ -124,7 +156,8 @@ impl Vectors {
             Originals::F32 => kernels.pair_sums_f32(query, bytes),
         };
         let sums = [product, square, apart, norm];
-        if sums.iter().any(|sum| !sum.is_finite()) || square < SMALL {
+        let is_short = square < SMALL || metric == Metric::Cosine && norm * norm < SMALL;
+        if is_short || sums.iter().any(|sum| !sum.is_finite()) {
             return Some(wide_score(metric, query, &self.get(row)?));
         }
         Some(match metric {

@@ -223,7 +223,11 @@ impl<'a> Run<'a> {
 /// A part of the rows of runs, without those that are dead: by partition, and in each as the runs follow each other.
 pub(crate) fn compose(model: &Model, runs: &[Run<'_>], dead: &[u64]) -> Part {
     let plan = model.plan();
-    let room = runs.iter().map(|run| run.rows.rows).sum();
+    let live = |run: &Run| {
+        let live = run.numbers.iter().filter(|number| !is_set(dead, **number));
+        live.count()
+    };
+    let room = runs.iter().map(live).sum();
     let mut rows = Rows::zeroed(plan, room);
     let mut numbers = Vec::with_capacity(room);
     let mut starts = Vec::with_capacity(model.partitions() + 1);
@@ -237,7 +241,6 @@ pub(crate) fn compose(model: &Model, runs: &[Run<'_>], dead: &[u64]) -> Part {
         }
     }
     starts.push(numbers.len() as u32);
-    rows.resize(plan, numbers.len());
     let mut blocks = rows.lead;
     let lead = blocks.len();
     blocks.resize(lead + rows.factors.len());

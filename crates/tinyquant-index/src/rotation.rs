@@ -200,7 +200,7 @@ impl Matrix {
         each.collect()
     }
 
-    /// The sum of the rows, each times its value: undoes [`Matrix::one`] for orthonormal rows that span all.
+    /// The sum of the rows, each times its value: undoes [`Matrix::many`] for orthonormal rows that span all.
     pub(crate) fn back(&self, values: &[f32], out: &mut [f32]) {
         out.fill(0.0);
         for (row, value) in self.rows.chunks_exact(self.columns).zip(values) {

@@ -79,7 +79,7 @@ impl<'a> Searcher<'a> {
         }
         let mut tasks = self.tasks(queries);
         match tasks.as_mut_slice() {
-            [task] => self.alone(task),
+            [task] => self.alone(task, control)?,
             tasks => self.together(tasks, control)?,
         }
         Ok(tasks.into_iter().map(|task| self.finish(task)).collect())
@@ -117,7 +117,7 @@ impl<'a> Searcher<'a> {
     }
 
     /// One query: its partitions one after another.
-    fn alone(&mut self, task: &mut Task) {
+    fn alone(&mut self, task: &mut Task, control: &Control) -> Result<(), Error> {
         let code = &task.query.code;
         self.scanner.tail(&mut [(code, &mut task.found)]);
         let rows = self.state.stored() * task.lists.len() / self.state.model.partitions();
@@ -131,17 +131,16 @@ impl<'a> Searcher<'a> {
             // The first ones make a threshold.
             let (first, rest) = pieces.split_at(IN_ORDER.min(pieces.len()));
             let look = |scanner: &mut Scanner, found: &mut Shortlist, piece: &Piece| {
+                control.check()?;
                 if let Piece::Rows(part, range) = piece {
                     scanner.range(*part, range.clone(), 0..0, &mut [(code, found)]);
                 }
                 Ok(())
             };
-            let found = &mut task.found;
-            let done = first
-                .iter()
-                .try_for_each(|piece| look(&mut self.scanner, found, piece))
-                .and_then(|()| self.share(rest, found, &look));
-            debug_assert!(done.is_ok(), "a scan does not fail");
+            for piece in first {
+                look(&mut self.scanner, &mut task.found, piece)?;
+            }
+            self.share(rest, &mut task.found, &look)?;
         } else {
             for (at, list) in task.lists.iter().enumerate() {
                 let next = task.lists.get(at + 1).copied();
@@ -150,6 +149,7 @@ impl<'a> Searcher<'a> {
             }
         }
         self.go_on(task);
+        Ok(())
     }
 
     /// Looks at pieces on several threads.

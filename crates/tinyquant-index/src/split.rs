@@ -109,6 +109,7 @@ fn members(state: &State, list: usize, columns: usize) -> Vec<Member> {
             let mut values = state.model.decode(rows, row);
             let norm = state.model.norm(rows, row);
             values.truncate(columns);
+            values.shrink_to_fit();
             for value in &mut values {
                 *value *= norm;
             }

@@ -3,7 +3,7 @@
 use crate::encoder::Encoded;
 use crate::model::Model;
 use crate::names::is_set;
-use crate::originals::Vectors;
+use crate::originals::{NewVectors, Vectors};
 use crate::part::{Part, Run, compose};
 use crate::rows::Rows;
 use std::sync::{Arc, OnceLock};
@@ -38,6 +38,15 @@ pub(crate) struct State {
     pub(crate) reviewed: u64,
     /// Where each row is, once somebody asked.
     places: OnceLock<Arc<Vec<Place>>>,
+}
+
+/// Rows that are about to be appended.
+#[derive(Debug)]
+pub(crate) struct Added<'a> {
+    encoded: &'a Encoded,
+    /// Many rows are a part of their own.
+    part: Option<Part>,
+    vectors: NewVectors<'a>,
 }
 
 /// Part and row in it; the part after the last one is the tail.
@@ -98,35 +107,46 @@ impl State {
             .filter(|(part, _)| *part != u32::MAX)
     }
 
-    /// Appends rows; their numbers follow those that are there. Returns what then has to be sorted in.
-    pub(crate) fn push(&mut self, encoded: &Encoded, values: &[f32]) {
-        let first = self.rows as u32;
-        let (model, count) = (Arc::clone(&self.model), encoded.rows.len);
+    /// Makes ready what [`State::push`] appends, which for many rows takes time.
+    pub(crate) fn prepare<'a>(&self, encoded: &'a Encoded, values: &'a [f32]) -> Added<'a> {
+        let (first, count) = (self.rows as u32, encoded.rows.len);
+        let part = (count >= PART).then(|| {
+            let numbers: Vec<u32> = (first..first + count as u32).collect();
+            let lists = self.model.partitions();
+            let run = by_list(encoded.rows.coded(), &numbers, &encoded.lists, lists);
+            compose(&self.model, &[run], &[])
+        });
+        Added {
+            encoded,
+            part,
+            vectors: self.originals.prepare(values),
+        }
+    }
+
+    /// Appends rows; their numbers follow those that are there.
+    pub(crate) fn push(&mut self, added: Added<'_>) {
+        let Added {
+            encoded,
+            part,
+            vectors,
+        } = added;
+        let (first, count) = (self.rows as u32, encoded.rows.len);
         self.rows += count as u64;
         self.live += count as u64;
         if self.reviewed == 0 {
             self.reviewed = self.rows;
         }
-        self.originals.push(values);
-        if count >= PART {
-            let numbers: Vec<u32> = (first..first + count as u32).collect();
-            let run = by_list(
-                encoded.rows.coded(),
-                &numbers,
-                &encoded.lists,
-                model.partitions(),
-            );
-            let part = compose(&model, &[run], &[]);
+        self.originals.push(vectors);
+        if let Some(part) = part {
             self.parts.push(Arc::new(part));
             self.places = OnceLock::new();
             return;
         }
-        let at = self.tail.rows.len;
+        let (at, plan) = (self.tail.rows.len, self.model.plan());
         let tail = Arc::make_mut(&mut self.tail);
-        tail.rows.resize(model.plan(), at + count);
+        tail.rows.resize(plan, at + count);
         for row in 0..count {
-            tail.rows
-                .copy(model.plan(), at + row, encoded.rows.coded(), row);
+            tail.rows.copy(plan, at + row, encoded.rows.coded(), row);
         }
         tail.numbers.extend(first..first + count as u32);
         tail.lists.extend(&encoded.lists);
@@ -138,6 +158,15 @@ impl State {
                 None => self.places = OnceLock::new(),
             },
         }
+    }
+
+    /// Bytes of memory, those of parts and of runs of vectors left out.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let places = self.places.get().map_or(0, |places| places.len());
+        self.tail.rows.heap_bytes()
+            + self.originals.heap_bytes()
+            + 8 * self.dead.len()
+            + size_of::<Place>() * places
     }
 
     /// Whether the tail should become a part.
@@ -207,6 +236,16 @@ impl State {
         }
         dead[word] |= 1 << (number % 64);
         self.live = self.live.saturating_sub(1);
+    }
+
+    /// Marks all rows as removed, and returns how many were not.
+    pub(crate) fn clear(&mut self) -> u64 {
+        let mut dead = vec![u64::MAX; self.rows.div_ceil(64) as usize];
+        if let (Some(last), rest @ 1..) = (dead.last_mut(), self.rows % 64) {
+            *last = (1 << rest) - 1;
+        }
+        self.dead = Arc::new(dead);
+        std::mem::take(&mut self.live)
     }
 }
 

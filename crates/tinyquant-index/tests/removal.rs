@@ -3,12 +3,14 @@
 mod common;
 
 use common::{
-    add, best, bitmap, build, bytes_of, clustered, config, exact, exactly, keeping, partitioned,
-    search, whole, within,
+    add, as_ref, best, bitmap, build, bytes_of, clustered, code, config, exact, exactly, id, ids,
+    keeping, named, partitioned, search, whole, within,
 };
 use std::collections::HashSet;
-use tinyquant_codec::Control;
-use tinyquant_index::{Filter, IdRef, Ids, Index, Metric, Originals};
+use tinyquant_codec::{Control, ErrorCode};
+use tinyquant_index::{
+    Filter, Id, IdKind, IdList, IdRef, Ids, Index, IndexConfig, Metric, Originals,
+};
 use tinyquant_testkit::seeded;
 
 const DIM: usize = 64;
@@ -187,5 +189,74 @@ fn rows_have_the_same_bytes_however_they_came() {
         }
         let twice = [0, 1].map(|_| bytes_of(&index.image().unwrap()));
         assert_eq!(twice[0], twice[1]);
+    }
+}
+
+/// New vectors in the place of old ones, few and many, kept by number and by text.
+#[test]
+fn rows_take_the_place_of_others() {
+    let control = Control::default();
+    for kind in [IdKind::Number, IdKind::Text] {
+        for count in [3, 2000] {
+            let values = clustered(4, 2 * count + 50, DIM);
+            let config = IndexConfig::new(DIM, 4, Metric::Dot, 7, kind, Originals::F32).unwrap();
+            let index = Index::new(config).unwrap();
+            let (old, new) = values.split_at((count + 50) * DIM);
+            let all = 0..count as u64 + 50;
+            index.add(old, ids(kind, all.clone()), &control).unwrap();
+            let replaced = 10..10 + count as u64;
+            let given = || ids(kind, replaced.clone());
+
+            let mut large = new.to_vec();
+            large[(count - 1) * DIM] = 1e16;
+            assert_eq!(
+                code(index.replace(&large, given(), &control)),
+                ErrorCode::Limit
+            );
+            let twice = ids(kind, std::iter::repeat_n(10, count));
+            assert_eq!(
+                code(index.replace(new, twice, &control)),
+                ErrorCode::IdExists
+            );
+            assert_eq!(code(index.add(new, given(), &control)), ErrorCode::IdExists);
+            assert_eq!(index.len(), count + 50);
+            let first = as_vector(&index, kind, 10);
+            assert_eq!(first, old[10 * DIM..11 * DIM]);
+
+            index.replace(new, given(), &control).unwrap();
+            assert_eq!(index.len(), count + 50);
+            for (at, key) in replaced.enumerate() {
+                assert_eq!(as_vector(&index, kind, key), new[at * DIM..(at + 1) * DIM]);
+            }
+            assert_eq!(as_vector(&index, kind, 9), old[9 * DIM..10 * DIM]);
+            assert_eq!(index.clear(), count + 50);
+            assert_eq!((index.len(), index.clear()), (0, 0));
+            assert!(search(&index, &new[..DIM], &best(5))[0].scores.is_empty());
+            index.add(old, ids(kind, all), &control).unwrap();
+            assert_eq!(as_vector(&index, kind, 0), old[..DIM]);
+            assert_eq!(index.stats().live, count as u64 + 50);
+        }
+    }
+}
+
+fn as_vector(index: &Index, kind: IdKind, key: u64) -> Vec<f32> {
+    index.reconstruct(as_ref(&id(kind, key))).unwrap()
+}
+
+#[test]
+fn ids_are_in_order_of_adding() {
+    for kind in [IdKind::Number, IdKind::Bigint, IdKind::Text] {
+        let index = Index::new(named(DIM, kind)).unwrap();
+        let values = clustered(4, 6, DIM);
+        let keys = [7, 3, 9, 1, 4, 0];
+        index
+            .add(&values, ids(kind, keys), &Control::default())
+            .unwrap();
+        index.remove(&[as_ref(&id(kind, 9))]).unwrap();
+        let listed = match index.ids().unwrap() {
+            IdList::Whole(ids) => ids.into_iter().map(Id::Whole).collect::<Vec<_>>(),
+            IdList::Text(ids) => ids.into_iter().map(Id::Text).collect(),
+        };
+        assert_eq!(listed, [7, 3, 1, 4, 0].map(|key| id(kind, key)));
     }
 }

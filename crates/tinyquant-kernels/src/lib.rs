@@ -1,9 +1,9 @@
-//! SIMD and scalar kernels of the codec.
+//! SIMD and scalar kernels of the codec and of the search index.
 //!
 //! One body per algorithm, generic over the private `Simd` trait; a level of the instruction set only binds
-//! intrinsics. The scalar level defines the result and every other level equals it bit for bit: sums run
-//! in index order, products and sums are rounded separately, and lanes hold different outputs, never
-//! parts of one sum.
+//! intrinsics. The scalar level defines the result and every other level equals it bit for bit: products and sums of
+//! floats are rounded separately, sums run in index order with different outputs in the lanes, or in sixteen lanes that
+//! are added up in a fixed order; sums of whole numbers are exact in any order.
 //!
 //! Layout terms used throughout: a *panel* is `k` rows of [`PANEL`] columns, stored row after row; a *tile*
 //! is `k` rows of [`TILE`] values, one from each of twelve vectors; a *strip* is the same for [`STRIP`] rows of a

@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::number;
 use napi::bindgen_prelude::{BigInt, BigUint64Array, Either3, Float64Array};
 use std::sync::Arc;
-use tinyquant_index::{Id, IdImage, IdKind, IdList, IdRef, Ids, Image, Index};
+use tinyquant_index::{Id, IdKind, IdList, IdRef, Ids};
 
 /// Ids from JavaScript: numbers, bigints or texts.
 pub(crate) type GivenIds<'a> = Either3<&'a [f64], &'a [u64], Vec<String>>;
@@ -79,51 +79,4 @@ pub(crate) fn taken(ids: IdList, kind: IdKind) -> TakenIds {
             Either3::A(numbers.into())
         }
     }
-}
-
-/// The ids of the rows that were not removed, in order of adding.
-pub(crate) fn live_ids(index: &Index) -> Result<IdList, Failure> {
-    let Image {
-        rows,
-        dead,
-        ids,
-        config,
-        ..
-    } = index.image()?;
-    let is_live = |row: &u64| {
-        let word = dead.get(*row as usize / 64).copied().unwrap_or_default();
-        word >> (row % 64) & 1 == 0
-    };
-    let live = (0..rows).filter(is_live);
-    let (mut wholes, mut texts) = (vec![], vec![]);
-    match ids {
-        IdImage::Rows => wholes.extend(live),
-        IdImage::Listed { stored, later } => {
-            let first = stored.as_ref().map_or(0, |ids| ids.rows());
-            for row in live {
-                let id = match &stored {
-                    Some(stored) if row < u64::from(first) => stored.id(row as u32)?,
-                    _ => later_id(&later, (row - u64::from(first)) as usize)?,
-                };
-                match id {
-                    Id::Whole(id) => wholes.push(id),
-                    Id::Text(id) => texts.push(id),
-                }
-            }
-        }
-    }
-    Ok(if config.id_kind() == IdKind::Text {
-        IdList::Text(texts)
-    } else {
-        IdList::Whole(wholes)
-    })
-}
-
-fn later_id(later: &Ids, row: usize) -> Result<Id, Failure> {
-    let id = match later {
-        Ids::Next => None,
-        Ids::Whole(ids) => ids.get(row).copied().map(Id::Whole),
-        Ids::Text(ids) => ids.get(row).cloned().map(Id::Text),
-    };
-    id.ok_or_else(|| Failure::internal(format!("row {row} has no id")))
 }

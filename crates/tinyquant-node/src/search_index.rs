@@ -15,7 +15,7 @@ use napi::bindgen_prelude::{Either, Float32Array, Object, ObjectFinalize, Uint8A
 use napi_derive::napi;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tinyquant_codec::{Control, check_finite};
+use tinyquant_codec::Control;
 use tinyquant_index::{BuildOptions, Filter, Index, Partitions, SearchOptions};
 use tinyquant_store::{IndexFile, IndexLink, Probe, Source};
 
@@ -140,14 +140,11 @@ impl NativeSearchIndex {
                 input: Some(Arc::clone(&vectors)),
             };
             let work = move |control: &Control<'_>| {
-                let dim = index.config().dim();
-                if let Some(ids) = ids.as_ref().filter(|_| replace) {
-                    check_finite(&vectors, dim)?;
-                    index.remove(&search_ids::references(ids))?;
-                }
                 let ids = search_ids::ids_of(ids);
-                progress::scaled(control, vectors.len() / dim, |control| {
-                    Ok(index.add(&vectors, ids, control)?)
+                let rows = vectors.len() / index.config().dim();
+                progress::scaled(control, rows, |control| {
+                    let write = if replace { Index::replace } else { Index::add };
+                    Ok(write(&index, &vectors, ids, control)?)
                 })
             };
             job::start(env, request, Box::new(work), |_, ()| Ok(()))
@@ -193,9 +190,7 @@ impl NativeSearchIndex {
     #[napi]
     pub fn clear(&mut self, env: Env) -> napi::Result<f64> {
         guard(env, || {
-            let index = self.open()?;
-            let ids = search_ids::live_ids(index)?;
-            let removed = index.remove(&search_ids::references(&ids))?;
+            let removed = self.open()?.clear();
             self.report(env);
             Ok(removed as f64)
         })
@@ -215,8 +210,7 @@ impl NativeSearchIndex {
     pub fn ids(&self, env: Env) -> napi::Result<TakenIds> {
         guard(env, || {
             let index = self.open()?;
-            let ids = search_ids::live_ids(index)?;
-            Ok(search_ids::taken(ids, index.config().id_kind()))
+            Ok(search_ids::taken(index.ids()?, index.config().id_kind()))
         })
     }
 
@@ -354,6 +348,7 @@ impl NativeSearchIndex {
     #[napi]
     pub fn close(&mut self, env: Env) {
         self.inner = None;
+        self.link = Arc::default();
         self.external.release(env);
     }
 
