@@ -1008,7 +1008,8 @@ interface IndexSettings {
   readonly seed?: bigint | number;
   /**
   * Keeps the vectors, rounded to half precision (`'f16'`) or as they are (`'f32'`), to order the last candidates of a
-  * search by them. In an index that was opened from a file they stay there. Default `'none'`.
+  * search by them. In an index that was opened from a file they stay there. Those of vectors that are removed or
+  * replaced stay too, until the index is built anew. Default `'none'`.
   */
   readonly originals?: Originals;
 }
@@ -1054,7 +1055,10 @@ interface IndexSearchOptions<Id extends IndexId = number> {
   readonly filter?: Iterable<Id> | Uint8Array;
   /** Scales how many candidates each stage of the search keeps: a larger number finds more and takes longer. Default 1. */
   readonly effort?: number;
-  /** Compares the query with the codes of every vector, in place of candidates alone. Default `false`. */
+  /**
+  * Compares the query with every vector, in place of candidates alone: with the originals where they are kept and
+  * `rescore` is not `false`, else with the codes. Default `false`.
+  */
   readonly exact?: boolean;
   /** Orders the last candidates by the original vectors. Default: where they are kept. */
   readonly rescore?: boolean;
@@ -1262,8 +1266,9 @@ declare class SearchIndex<Id extends IndexId = number> extends Handle {
   get fitted(): boolean;
   /**
   * Fits an empty index to a sample of the vectors to come, before the first add: better recall from the same bytes. A
-  * few thousand vectors are enough; of fewer than 256, or of vectors that have as much to tell in one direction as in
-  * another, or at 8 bits, nothing is learnt, and the index stays one random rotation.
+  * few thousand vectors are enough. Nothing is learnt, and the index stays one random rotation, from fewer than 256
+  * vectors, from vectors that have as much to tell in one direction as in another, of a dimension up to 64 or above
+  * 2048, and at 8 bits.
   *
   * @param sample row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG once something was added, ERR_TQ_NON_FINITE with row and column,
@@ -1316,7 +1321,7 @@ declare class SearchIndex<Id extends IndexId = number> extends Handle {
   *
   * @param query `dim` values; copied before the call returns
   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_ID_RANGE for an id of the filter, ERR_TQ_DIM_MISMATCH,
-  * ERR_TQ_NON_FINITE, ERR_TQ_CLOSED
+  * ERR_TQ_NON_FINITE, ERR_TQ_LIMIT for a value above 1e15 where the metric is not the cosine, ERR_TQ_CLOSED
   */
   search(query: Vector, o: IndexSearchOptions<Id>): Promise<Hits<Id>>;
   /**
