@@ -1266,8 +1266,8 @@ declare class SearchIndex<Id extends IndexId = number> extends Handle {
   get fitted(): boolean;
   /**
   * Fits an empty index to a sample of the vectors to come, before the first add: better recall from the same bytes. A
-  * few thousand vectors are enough. Nothing is learnt, and the index stays one random rotation, from fewer than 256
-  * vectors, from vectors that have as much to tell in one direction as in another, of a dimension up to 64 or above
+  * few thousand vectors are enough. Nothing is learnt, and the index stays one random rotation, from fewer vectors
+  * than 256 or than `dim`, from vectors that have as much to tell in one direction as in another, of a dimension up to 64 or above
   * 2048, and at 8 bits.
   *
   * @param sample row-major `n * dim` values, or an array of `n` vectors; copied before the call returns

@@ -179,12 +179,19 @@ impl<'a> Encoder<'a> {
         let (model, kernels) = (self.model, self.kernels);
         let dim = model.dim();
         self.tile[dim * LANES..].fill(0.0);
-        for lane in 0..LANES {
-            let row = values.get(lane * dim..(lane + 1) * dim);
-            let to = self.tile.as_chunks_mut::<LANES>().0.iter_mut();
-            match row {
-                Some(row) => to.zip(row).for_each(|(to, value)| to[lane] = *value),
-                None => to.take(dim).for_each(|to| to[lane] = 0.0),
+        // A few cache lines of each vector at a time, so that what is written stays in the first cache.
+        let blocks = self.tile[..dim * LANES].chunks_mut(LANES * LANES);
+        for (columns, block) in (0..dim).step_by(LANES).zip(blocks) {
+            let block = block.as_chunks_mut::<LANES>().0;
+            for lane in 0..LANES {
+                match values.get(lane * dim..(lane + 1) * dim) {
+                    Some(row) => {
+                        for (to, value) in block.iter_mut().zip(&row[columns..]) {
+                            to[lane] = *value;
+                        }
+                    }
+                    None => block.iter_mut().for_each(|to| to[lane] = 0.0),
+                }
             }
         }
         let tile = &mut self.tile[..dim * LANES];

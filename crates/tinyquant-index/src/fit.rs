@@ -14,7 +14,7 @@ use tinyquant_kernels::{FactorCode, LANES, ScanKernels, UNIT};
 const SAMPLE: usize = 20_000;
 /// Rows whose factors are looked at.
 const FACTOR_SAMPLE: usize = 4_096;
-/// Fewer rows than this say too little about the axes.
+/// Fewer rows than this, or than there are axes, say too little about them.
 const LEAST: usize = 256;
 /// Dimension above which the axes take minutes.
 const LARGEST: usize = 2048;
@@ -35,7 +35,7 @@ pub(crate) fn fit(config: &IndexConfig, values: &[f32], control: &Control) -> Re
     let dim = config.dim();
     let rows = values.len() / dim;
     let units = dim.div_ceil(UNIT);
-    if rows < LEAST || units < 2 || dim > LARGEST || config.bits() == 8 {
+    if rows < LEAST.max(dim) || units < 2 || dim > LARGEST || config.bits() == 8 {
         return Ok(Model::unfitted(config));
     }
     let sample = sample(values, dim, SAMPLE, config.metric());

@@ -338,13 +338,15 @@ pub(crate) unsafe fn tile_codes<V: Codes>(
                 ];
                 let fine = |step: usize| table.fine[step].as_ptr();
                 let fine = [V::table(fine(0)), V::table(fine(1)), V::table(fine(2))];
-                let one = V::i_splat(1);
+                let thresholds = V::table(table.thresholds.as_ptr());
                 for i in 0..len {
                     let value = V::s_mul(V::s_load(tile.add(i * LANES + lane)), scale);
                     let mut top = V::i_splat(0);
-                    for threshold in &table.thresholds[1..tops] {
-                        let next = V::i_add(top, one);
-                        top = V::i_select_ge(value, V::s_splat(*threshold), next, top);
+                    let mut step = tops / 2;
+                    while step > 0 {
+                        let next = V::i_add(top, V::i_splat(step as i32));
+                        top = V::i_select_ge(value, V::lookup(thresholds, next), next, top);
+                        step /= 2;
                     }
                     let mut level = V::lookup(levels[0], top);
                     let mut code = top;
