@@ -92,6 +92,7 @@ export function plot({ data, results, cpu, threads, date }, colours) {
   const count = `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${legend + LEGEND.width} ${height}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<title>Recall against queries a second</title>`,
     '<style>.grid{stroke:#ddd;fill:none}.line{fill:none;stroke-width:1.5}</style>',
     '<rect width="100%" height="100%" fill="#fff"/>',
     text(
