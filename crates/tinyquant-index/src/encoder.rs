@@ -179,22 +179,17 @@ impl<'a> Encoder<'a> {
         let (model, kernels) = (self.model, self.kernels);
         let dim = model.dim();
         self.tile[dim * LANES..].fill(0.0);
-        // A few cache lines of each vector at a time, so that what is written stays in the first cache.
-        let blocks = self.tile[..dim * LANES].chunks_mut(LANES * LANES);
-        for (columns, block) in (0..dim).step_by(LANES).zip(blocks) {
-            let block = block.as_chunks_mut::<LANES>().0;
-            for lane in 0..LANES {
-                match values.get(lane * dim..(lane + 1) * dim) {
-                    Some(row) => {
-                        for (to, value) in block.iter_mut().zip(&row[columns..]) {
-                            to[lane] = *value;
-                        }
-                    }
-                    None => block.iter_mut().for_each(|to| to[lane] = 0.0),
+        let tile = &mut self.tile[..dim * LANES];
+        if values.len() == tile.len() {
+            kernels.tile_of(values, tile);
+        } else {
+            tile.fill(0.0);
+            for (lane, row) in values.chunks_exact(dim).enumerate() {
+                for (to, value) in tile[lane..].iter_mut().step_by(LANES).zip(row) {
+                    *to = *value;
                 }
             }
         }
-        let tile = &mut self.tile[..dim * LANES];
         let lengths = if model.metric() == Metric::Cosine {
             // A power of two first, so that no square overflows or vanishes.
             let scale = kernels.tile_peaks(tile).map(inverse_power);

@@ -64,10 +64,11 @@ impl SignRotation {
     pub(crate) fn tile(&self, kernels: &ScanKernels, tile: &mut [f32]) {
         let (block, scale) = self.block();
         for signs in self.signs.chunks_exact(self.len) {
-            kernels.tile_signs(tile, signs);
-            kernels.hadamard(&mut tile[..block * LANES], scale);
+            let (first, rest) = signs.split_at(block);
+            kernels.hadamard(&mut tile[..block * LANES], Some(first), scale);
             if block < self.len {
-                kernels.hadamard(&mut tile[(self.len - block) * LANES..], scale);
+                kernels.tile_signs(&mut tile[block * LANES..], rest);
+                kernels.hadamard(&mut tile[(self.len - block) * LANES..], None, scale);
             }
         }
     }

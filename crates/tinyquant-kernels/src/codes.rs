@@ -27,6 +27,8 @@ pub(crate) trait Codes: Simd {
     -> Self::S;
     /// One bit a lane, the first lane lowest: set unless `a < b`, and so where either is a NaN.
     unsafe fn s_not_less(a: Self::S, b: Self::S) -> u32;
+    /// Four columns of `S_LANES` rows that begin `stride` values apart.
+    unsafe fn s_columns(from: *const f32, stride: usize) -> [Self::S; 4];
     /// Rounds to nearest, ties to even; magnitudes are below 2^31.
     unsafe fn s_round(a: Self::S) -> Self::I;
 

@@ -62,6 +62,7 @@ impl Codes for Scalar {
         s_max(a: f32, b: f32) -> f32 = a.max(b);
         s_min(a: f32, b: f32) -> f32 = a.min(b);
         s_select_ge(value: f32, threshold: f32, yes: f32, no: f32) -> f32 = if value >= threshold { yes } else { no };
+        s_columns(from: *const f32, _stride: usize) -> [f32; 4] = from.cast::<[f32; 4]>().read();
         s_not_less(a: f32, b: f32) -> u32 = u32::from(a >= b || a.is_nan() || b.is_nan());
         s_round(a: f32) -> i32 = a.round_ties_even() as i32;
         i_load(from: *const u8) -> i32 = i32::from_le_bytes(from.cast::<[u8; 4]>().read());

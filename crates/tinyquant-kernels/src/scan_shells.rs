@@ -10,8 +10,9 @@ use crate::tile;
 pub struct ScanKernels {
     level: Level,
     dot_panels: unsafe fn(*const i16, usize, *const i16, usize, usize, *mut i32),
-    hadamard: unsafe fn(*mut f32, usize, usize, f32),
+    hadamard: unsafe fn(*mut f32, usize, usize, *const f32, f32),
     hadamard_one: unsafe fn(*mut f32, usize, f32),
+    tile_of: unsafe fn(*const f32, usize, *mut f32),
     tile_peaks: unsafe fn(*const f32, usize, *mut f32),
     tile_affine: unsafe fn(*mut f32, usize, *const f32, *const f32, *mut f32),
     tile_signs: unsafe fn(*mut f32, usize, *const f32),
@@ -36,9 +37,10 @@ macro_rules! level {
             shells! { $(#[$feature])*
                 fn dot_panels(rows: *const i16, count: usize, panels: *const i16, panel_count: usize, pairs: usize, out: *mut i32) =
                     tile::dot_panels::<$simd, $rows, $panels, $vecs>(rows, count, panels, panel_count, pairs, out);
-                fn hadamard(values: *mut f32, len: usize, width: usize, scale: f32) =
-                    tile::hadamard::<$simd>(values, len, width, scale);
+                fn hadamard(values: *mut f32, len: usize, width: usize, signs: *const f32, scale: f32) =
+                    tile::hadamard::<$simd>(values, len, width, signs, scale);
                 fn hadamard_one(values: *mut f32, len: usize, scale: f32) = tile::hadamard_one::<$simd>(values, len, scale);
+                fn tile_of(vectors: *const f32, dim: usize, tile: *mut f32) = tile::tile_of::<$simd>(vectors, dim, tile);
                 fn tile_peaks(tile: *const f32, len: usize, out: *mut f32) = tile::tile_peaks::<$simd>(tile, len, out);
                 fn tile_affine(tile: *mut f32, len: usize, scale: *const f32, shift: *const f32, squares: *mut f32) =
                     tile::tile_affine::<$simd>(tile, len, scale, shift, squares);
@@ -68,6 +70,7 @@ macro_rules! level {
                 dot_panels,
                 hadamard,
                 hadamard_one,
+                tile_of,
                 tile_peaks,
                 tile_affine,
                 tile_signs,
@@ -203,15 +206,19 @@ impl ScanKernels {
         }
     }
 
-    /// Walsh-Hadamard transform of the rows of a tile, a power of two, times `scale`.
+    /// Walsh-Hadamard transform of the rows of a tile, a power of two, times `scale`; row `i` times `signs[i]` first
+    /// where signs are given.
     ///
     /// # Panics
-    /// If the rows of [`LANES`] are no power of two.
-    pub fn hadamard(&self, tile: &mut [f32], scale: f32) {
+    /// If the rows of [`LANES`] are no power of two, or there is not a sign for each.
+    pub fn hadamard(&self, tile: &mut [f32], signs: Option<&[f32]>, scale: f32) {
         let len = tile_len(tile.len());
         assert!(len.is_power_of_two(), "a power of two");
-        // SAFETY: the CPU has the level; the length was checked.
-        unsafe { (self.hadamard)(tile.as_mut_ptr(), len, LANES, scale) }
+        let fits = signs.is_none_or(|signs| signs.len() == len);
+        assert!(fits, "a sign for each row");
+        let signs = signs.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        // SAFETY: the CPU has the level; the lengths were checked.
+        unsafe { (self.hadamard)(tile.as_mut_ptr(), len, LANES, signs, scale) }
     }
 
     /// The same transform of one vector; its values are those that it has in a tile.
@@ -222,6 +229,17 @@ impl ScanKernels {
         assert!(values.len().is_power_of_two(), "a power of two");
         // SAFETY: the CPU has the level; the length was checked.
         unsafe { (self.hadamard_one)(values.as_mut_ptr(), values.len(), scale) }
+    }
+
+    /// Puts [`LANES`] vectors, one after another, side by side as a tile.
+    ///
+    /// # Panics
+    /// If the lengths differ or are no whole rows.
+    pub fn tile_of(&self, vectors: &[f32], tile: &mut [f32]) {
+        assert_eq!(vectors.len(), tile.len(), "as many values");
+        let dim = tile_len(tile.len());
+        // SAFETY: the CPU has the level; the lengths were checked.
+        unsafe { (self.tile_of)(vectors.as_ptr(), dim, tile.as_mut_ptr()) }
     }
 
     /// Largest magnitude of each vector of a tile of finite values.

@@ -95,35 +95,63 @@ unsafe fn products<V: Codes, const ROWS: usize, const PANELS: usize, const VECS:
     }
 }
 
-/// Walsh-Hadamard transform of `len` (a power of two) rows of `width` values, each value scaled at the end.
-/// `width` is a multiple of the lanes.
+/// Walsh-Hadamard transform of `len` (a power of two) rows of `width` values, row `i` times `signs[i]` first where
+/// there are signs, each value scaled at the end. `width` is a multiple of the lanes.
 #[inline(always)]
-pub(crate) unsafe fn hadamard<V: Codes>(values: *mut f32, len: usize, width: usize, scale: f32) {
-    let mut half = 1;
-    // Four steps at a time: sixteen rows are in registers.
-    while half < len {
-        let left = (len / half).trailing_zeros();
-        let last = |steps: u32| if left == steps { scale } else { 1.0 };
-        // SAFETY: rows stay below `len`, columns below `width`.
-        unsafe {
-            match left {
-                1 => butterflies::<V, 2>(values, len, width, half, last(1)),
-                2 => butterflies::<V, 4>(values, len, width, half, last(2)),
-                3 => butterflies::<V, 8>(values, len, width, half, last(3)),
-                _ => butterflies::<V, 16>(values, len, width, half, last(4)),
-            }
+pub(crate) unsafe fn hadamard<V: Codes>(
+    values: *mut f32,
+    len: usize,
+    width: usize,
+    signs: *const f32,
+    scale: f32,
+) {
+    // SAFETY: there are `len` rows, and `len` signs unless there are none.
+    unsafe {
+        let mut half = if signs.is_null() {
+            steps::<V, false>(values, len, width, 1, signs, scale)
+        } else {
+            steps::<V, true>(values, len, width, 1, signs, scale)
+        };
+        while half < len {
+            half = steps::<V, false>(values, len, width, half, signs, scale);
         }
-        half <<= left.min(4);
     }
 }
 
-/// The steps of the transform that combine rows `half`, `2 * half`, up to `R / 2 * half` apart.
+/// Up to four steps of the transform, the first of them with rows `half` apart; returns how far apart those of the next
+/// one are. Sixteen rows are in registers.
 #[inline(always)]
-unsafe fn butterflies<V: Codes, const R: usize>(
+unsafe fn steps<V: Codes, const SIGNED: bool>(
     values: *mut f32,
     len: usize,
     width: usize,
     half: usize,
+    signs: *const f32,
+    scale: f32,
+) -> usize {
+    let left = (len / half).trailing_zeros();
+    let scale = if left <= 4 { scale } else { 1.0 };
+    // SAFETY: rows stay below `len`, columns below `width`.
+    unsafe {
+        match left {
+            0 => butterflies::<V, 1, SIGNED>(values, len, width, half, signs, scale),
+            1 => butterflies::<V, 2, SIGNED>(values, len, width, half, signs, scale),
+            2 => butterflies::<V, 4, SIGNED>(values, len, width, half, signs, scale),
+            3 => butterflies::<V, 8, SIGNED>(values, len, width, half, signs, scale),
+            _ => butterflies::<V, 16, SIGNED>(values, len, width, half, signs, scale),
+        }
+    }
+    half << left.min(4)
+}
+
+/// The steps of the transform that combine rows `half`, `2 * half`, up to `R / 2 * half` apart.
+#[inline(always)]
+unsafe fn butterflies<V: Codes, const R: usize, const SIGNED: bool>(
+    values: *mut f32,
+    len: usize,
+    width: usize,
+    half: usize,
+    signs: *const f32,
     scale: f32,
 ) {
     for group in (0..len).step_by(R * half) {
@@ -135,6 +163,10 @@ unsafe fn butterflies<V: Codes, const R: usize>(
                     let mut rows = [V::s_splat(0.0); R];
                     for (r, row) in rows.iter_mut().enumerate() {
                         *row = V::s_load(at(r));
+                        if SIGNED {
+                            let sign = signs.add(first + r * half).read();
+                            *row = V::s_mul(*row, V::s_splat(sign));
+                        }
                     }
                     let mut apart = 1;
                     while apart < R {
@@ -183,6 +215,29 @@ pub(crate) unsafe fn hadamard_one<V: Codes>(values: *mut f32, len: usize, scale:
             }
         }
         half *= 2;
+    }
+}
+
+/// Puts [`LANES`] vectors of `dim` components, one after another, side by side.
+#[inline(always)]
+pub(crate) unsafe fn tile_of<V: Codes>(vectors: *const f32, dim: usize, tile: *mut f32) {
+    let whole = dim - dim % 4;
+    // SAFETY: there are `LANES` vectors of `dim` values, and as many in the tile.
+    unsafe {
+        for column in (0..whole).step_by(4) {
+            for lane in (0..LANES).step_by(V::S_LANES) {
+                let columns = V::s_columns(vectors.add(lane * dim + column), dim);
+                for (i, values) in columns.into_iter().enumerate() {
+                    V::s_store(tile.add((column + i) * LANES + lane), values);
+                }
+            }
+        }
+        for column in whole..dim {
+            for lane in 0..LANES {
+                let value = vectors.add(lane * dim + column).read();
+                tile.add(column * LANES + lane).write(value);
+            }
+        }
     }
 }
 

@@ -44,10 +44,11 @@ proptest! {
     }
 
     #[test]
-    fn transforms_of_a_tile_and_of_one_vector(seed: u64, power in 1_u32..10, exponent in -60_i32..60) {
+    fn transforms_of_a_tile_and_of_one_vector(seed: u64, power in 0_u32..11, exponent in -60_i32..60) {
         let len = 1_usize << power;
         let (mut random, scale) = (Random(seed), 1.0 / (len as f32).sqrt());
         let tile = random.values(len * LANES, (exponent as f32).exp2());
+        let signs: Vec<f32> = (0..len).map(|_| if random.below(2) == 0 { 1.0 } else { -1.0 }).collect();
         let mut expected = tile.clone();
         for lane in 0..LANES {
             let mut values = lane_of(&tile, lane);
@@ -65,12 +66,29 @@ proptest! {
         }
         for kernels in every() {
             let mut got = tile.clone();
-            kernels.hadamard(&mut got, scale);
+            kernels.hadamard(&mut got, None, scale);
             prop_assert_eq!(bits(&got), bits(&expected), "{:?}", kernels.level());
+            let mut turned = tile.clone();
+            kernels.tile_signs(&mut turned, &signs);
+            kernels.hadamard(&mut turned, Some(&signs), scale);
+            prop_assert_eq!(bits(&turned), bits(&expected), "{:?}", kernels.level());
             for lane in 0..LANES {
                 let mut one = lane_of(&tile, lane);
                 kernels.hadamard_one(&mut one, scale);
                 prop_assert_eq!(bits(&one), bits(&lane_of(&expected, lane)), "{:?}", kernels.level());
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_of_vectors(seed: u64, dim in 0_usize..70) {
+        let vectors = Random(seed).values(dim * LANES, 1.0);
+        for kernels in every() {
+            let mut tile = vec![0.0; vectors.len()];
+            kernels.tile_of(&vectors, &mut tile);
+            for (i, value) in tile.iter().enumerate() {
+                let expected = vectors[i % LANES * dim + i / LANES];
+                prop_assert_eq!(value.to_bits(), expected.to_bits(), "{:?}", kernels.level());
             }
         }
     }
@@ -284,8 +302,19 @@ fn shapes_that_do_not_fit_are_refused() {
     assert!(refused(|| kernels.pack_lines(&unit, 3, 0, &mut [0; 384])));
     assert!(refused(|| kernels.pack_lines(&unit, 4, 8, &mut [0; 512])));
     assert!(refused(|| kernels.pack_lines(&unit, 4, 0, &mut [0; 511])));
-    assert!(refused(|| kernels.hadamard(&mut [0.0; 3 * LANES], 1.0)));
+    assert!(refused(|| kernels.hadamard(
+        &mut [0.0; 3 * LANES],
+        None,
+        1.0
+    )));
+    assert!(refused(|| kernels.hadamard(
+        &mut [0.0; LANES],
+        Some(&[]),
+        1.0
+    )));
     assert!(refused(|| kernels.hadamard_one(&mut [0.0; 12], 1.0)));
+    assert!(refused(|| kernels.tile_of(&[0.0; 32], &mut [0.0; 16])));
+    assert!(refused(|| kernels.tile_of(&[0.0; 17], &mut [0.0; 17])));
     assert!(refused(|| kernels.tile_peaks(&[0.0; 17])));
     assert!(refused(|| kernels.tile_signs(&mut [0.0; 32], &[1.0])));
     let ones = [1.0; LANES];

@@ -90,6 +90,20 @@ impl Codes for $name {
             let bits = vandq_u32(vmvnq_u32(vcltq_f32(a, b)), vld1q_u32([1, 2, 4, 8].as_ptr()));
             vaddvq_u32(bits)
         };
+        s_columns(from: *const f32, stride: usize) -> [float32x4_t; 4] = {
+            let row = |r: usize| vld1q_f32(from.add(r * stride));
+            let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+            let even = (vtrn1q_f32(a, b), vtrn1q_f32(c, d));
+            let even = (vreinterpretq_f64_f32(even.0), vreinterpretq_f64_f32(even.1));
+            let odd = (vtrn2q_f32(a, b), vtrn2q_f32(c, d));
+            let odd = (vreinterpretq_f64_f32(odd.0), vreinterpretq_f64_f32(odd.1));
+            [
+                vreinterpretq_f32_f64(vtrn1q_f64(even.0, even.1)),
+                vreinterpretq_f32_f64(vtrn1q_f64(odd.0, odd.1)),
+                vreinterpretq_f32_f64(vtrn2q_f64(even.0, even.1)),
+                vreinterpretq_f32_f64(vtrn2q_f64(odd.0, odd.1)),
+            ]
+        };
         s_round(a: float32x4_t) -> int32x4_t = vcvtnq_s32_f32(a);
         i_load(from: *const u8) -> int32x4_t = vreinterpretq_s32_u8(vld1q_u8(from));
         i_store(to: *mut u8, value: int32x4_t) = vst1q_u8(to, vreinterpretq_u8_s32(value));

@@ -79,6 +79,23 @@ impl Codes for Avx2 {
         s_select_ge(value: __m256, threshold: __m256, yes: __m256, no: __m256) -> __m256 =
             _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GE_OQ>(value, threshold));
         s_not_less(a: __m256, b: __m256) -> u32 = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NLT_UQ>(a, b)) as u32;
+        s_columns(from: *const f32, stride: usize) -> [__m256; 4] = {
+            let pair = |r: usize| {
+                let low = _mm256_castps128_ps256(_mm_loadu_ps(from.add(r * stride)));
+                _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(from.add((r + 4) * stride)))
+            };
+            let (a, b, c, d) = (pair(0), pair(1), pair(2), pair(3));
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (low, high) = (_mm256_castps_pd(low), _mm256_castps_pd(high));
+            let (lower, upper) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let (lower, upper) = (_mm256_castps_pd(lower), _mm256_castps_pd(upper));
+            [
+                _mm256_castpd_ps(_mm256_unpacklo_pd(low, lower)),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(low, lower)),
+                _mm256_castpd_ps(_mm256_unpacklo_pd(high, upper)),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(high, upper)),
+            ]
+        };
         s_round(a: __m256) -> __m256i = _mm256_cvtps_epi32(a);
         i_load(from: *const u8) -> __m256i = _mm256_loadu_si256(from.cast());
         i_store(to: *mut u8, value: __m256i) = _mm256_storeu_si256(to.cast(), value);

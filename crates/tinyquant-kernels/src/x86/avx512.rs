@@ -77,6 +77,27 @@ impl Codes for $name {
         s_select_ge(value: __m512, threshold: __m512, yes: __m512, no: __m512) -> __m512 =
             _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask::<_CMP_GE_OQ>(value, threshold), yes);
         s_not_less(a: __m512, b: __m512) -> u32 = u32::from(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(a, b));
+        s_columns(from: *const f32, stride: usize) -> [__m512; 4] = {
+            // The lane of 128 bits with number j is of row 4j + r.
+            let rows = |r: usize| {
+                let row = |j: usize| _mm_loadu_ps(from.add((4 * j + r) * stride));
+                let low = _mm512_castps128_ps512(row(0));
+                let low = _mm512_mask_broadcast_f32x4(low, 0x00f0, row(1));
+                let low = _mm512_mask_broadcast_f32x4(low, 0x0f00, row(2));
+                _mm512_mask_broadcast_f32x4(low, 0xf000, row(3))
+            };
+            let (a, b, c, d) = (rows(0), rows(1), rows(2), rows(3));
+            let (low, high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (low, high) = (_mm512_castps_pd(low), _mm512_castps_pd(high));
+            let (lower, upper) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            let (lower, upper) = (_mm512_castps_pd(lower), _mm512_castps_pd(upper));
+            [
+                _mm512_castpd_ps(_mm512_unpacklo_pd(low, lower)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(low, lower)),
+                _mm512_castpd_ps(_mm512_unpacklo_pd(high, upper)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(high, upper)),
+            ]
+        };
         s_round(a: __m512) -> __m512i = _mm512_cvtps_epi32(a);
         i_load(from: *const u8) -> __m512i = _mm512_loadu_si512(from.cast());
         i_store(to: *mut u8, value: __m512i) = _mm512_storeu_si512(to.cast(), value);
