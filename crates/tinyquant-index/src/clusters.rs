@@ -13,21 +13,25 @@ use tinyquant_codec::Control;
 use tinyquant_kernels::{LANES, ScanKernels};
 
 /// Rows of the sample for each partition.
-const ROWS_EACH: usize = 48;
+const ROWS_EACH: usize = 24;
 /// Rounds of assigning and averaging.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 5;
 
 /// Rows below which partitions cost more than they save.
 const FEW: usize = 8_192;
 /// Most partitions that are made by themselves.
 const MOST: usize = 16_384;
 
-/// Partitions for so many rows: about three times their square root.
+/// Rows that a partition of many has, or up to half as many.
+const CROWD: usize = 128;
+
+/// Partitions for so many rows: at least three times their square root.
 pub(crate) fn auto(rows: usize) -> usize {
     if rows < FEW {
         return 1;
     }
-    (3 * rows.isqrt()).next_power_of_two().min(MOST)
+    let least = (3 * rows.isqrt()).max(rows / CROWD);
+    least.next_power_of_two().min(MOST)
 }
 
 /// Splits the space of a model into `count` partitions by the rows of a sample.

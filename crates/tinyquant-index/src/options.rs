@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// How rows are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partitions {
-    /// By number of rows: none up to some thousands, then about three times the square root.
+    /// By number of rows: none up to some thousands, then from three times the square root to one for 128 rows.
     Auto,
     /// So many, at most one for each row; 1 for none.
     Count(usize),

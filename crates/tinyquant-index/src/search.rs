@@ -20,7 +20,7 @@ const TOGETHER: usize = 24;
 /// Partitions that are looked at in order, the most promising first.
 const IN_ORDER: usize = 8;
 /// Rows from which on a query is worth a second thread.
-const PARALLEL: usize = 1 << 16;
+const PARALLEL: usize = 1 << 15;
 /// Rows, or words of allowed rows, that a thread looks at before it takes the next ones.
 const PIECE: usize = 4 * STRIP;
 
