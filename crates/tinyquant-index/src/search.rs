@@ -130,16 +130,20 @@ impl<'a> Searcher<'a> {
                 .collect();
             // The first ones make a threshold.
             let (first, rest) = pieces.split_at(IN_ORDER.min(pieces.len()));
-            let look = |scanner: &mut Scanner, found: &mut Shortlist, piece: &Piece| {
-                control.check()?;
-                if let Piece::Rows(part, range) = piece {
-                    scanner.range(*part, range.clone(), 0..0, &mut [(code, found)]);
+            let look = |scanner: &mut Scanner, found: &mut Shortlist, pieces: &[Piece]| {
+                for (at, piece) in pieces.iter().enumerate() {
+                    control.check()?;
+                    if let Piece::Rows(part, range) = piece {
+                        let next = match pieces.get(at + 1) {
+                            Some(Piece::Rows(other, next)) if other == part => next.clone(),
+                            _ => 0..0,
+                        };
+                        scanner.range(*part, range.clone(), next, &mut [(code, found)]);
+                    }
                 }
                 Ok(())
             };
-            for piece in first {
-                look(&mut self.scanner, &mut task.found, piece)?;
-            }
+            look(&mut self.scanner, &mut task.found, first)?;
             self.share(rest, &mut task.found, &look)?;
         } else {
             for (at, list) in task.lists.iter().enumerate() {
@@ -157,16 +161,14 @@ impl<'a> Searcher<'a> {
         &self,
         pieces: &[Piece],
         found: &mut Shortlist,
-        look: &(impl Fn(&mut Scanner, &mut Shortlist, &Piece) -> Result<(), Error> + Sync),
+        look: &(impl Fn(&mut Scanner, &mut Shortlist, &[Piece]) -> Result<(), Error> + Sync),
     ) -> Result<(), Error> {
         let size = pieces.len().div_ceil(4 * self.want.threads).max(1);
         let shared: Result<Vec<_>, Error> = pieces
             .par_chunks(size)
             .map(|pieces| {
                 let (mut scanner, mut found) = (self.scanner.clone(), found.fork());
-                for piece in pieces {
-                    look(&mut scanner, &mut found, piece)?;
-                }
+                look(&mut scanner, &mut found, pieces)?;
                 Ok(found.into_candidates())
             })
             .collect();
@@ -289,18 +291,20 @@ impl<'a> Searcher<'a> {
             .pop();
         let norm = length(values);
         let mut found = Shortlist::new(if by_vectors { want.k } else { want.pool() }.max(1));
-        let look = |scanner: &mut Scanner, found: &mut Shortlist, piece: &Piece| {
-            control.check()?;
-            let mut candidates: Vec<_> = match piece {
-                Piece::Rows(part, range) => scanner.candidates(*part, range.clone()).collect(),
-                Piece::Words(words) => scanner.allowed(words.clone()).collect(),
-            };
-            match &query {
-                Some(query) if !by_vectors => scanner.score(&query.code, &mut candidates),
-                _ => self.rescore(values, norm, &mut candidates),
-            }
-            for candidate in candidates {
-                found.offer(candidate);
+        let look = |scanner: &mut Scanner, found: &mut Shortlist, pieces: &[Piece]| {
+            for piece in pieces {
+                control.check()?;
+                let mut candidates: Vec<_> = match piece {
+                    Piece::Rows(part, range) => scanner.candidates(*part, range.clone()).collect(),
+                    Piece::Words(words) => scanner.allowed(words.clone()).collect(),
+                };
+                match &query {
+                    Some(query) if !by_vectors => scanner.score(&query.code, &mut candidates),
+                    _ => self.rescore(values, norm, &mut candidates),
+                }
+                for candidate in candidates {
+                    found.offer(candidate);
+                }
             }
             Ok(())
         };
@@ -319,10 +323,7 @@ impl<'a> Searcher<'a> {
         if want.threads > 1 && want.count >= PARALLEL {
             self.share(&pieces, &mut found, &look)?;
         } else {
-            let mut scanner = self.scanner.clone();
-            pieces
-                .iter()
-                .try_for_each(|piece| look(&mut scanner, &mut found, piece))?;
+            look(&mut self.scanner.clone(), &mut found, &pieces)?;
         }
         let mut candidates = found.into_candidates();
         if by_vectors {
