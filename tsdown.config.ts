@@ -6,6 +6,10 @@ const entries: Record<string, string> = {
   corpus: 'ts/corpus.ts',
   backend: 'ts/backend.ts',
   io: 'ts/io.ts',
+  turboquant: 'ts/turboquant.ts',
+  scalar: 'ts/scalar.ts',
+  lnmp: 'ts/lnmp.ts',
+  weights: 'ts/weights.ts',
 };
 
 /** The command line and what it loads: without typings, and not to be imported. */

@@ -95,7 +95,7 @@ codec.compressBatch(floats, config, codebook, {
   onProgress(progress) {
     expectTypeOf(progress).toEqualTypeOf<Progress>();
     expectTypeOf(progress.phase).toEqualTypeOf<
-      'add' | 'build' | 'compress' | 'decompress' | 'fit' | 'save' | 'search' | 'verify'
+      'add' | 'build' | 'compress' | 'decompress' | 'fit' | 'save' | 'search' | 'train' | 'verify'
     >();
   },
 });

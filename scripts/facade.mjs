@@ -2,13 +2,16 @@
 //
 // The package is one CommonJS instance: index.mjs and dist/*.mjs re-export it by name, and the typings of
 // the subpaths re-export those of the root, so that classes stay equal whichever way they are imported.
-// A subpath of OWN declares functions and interfaces of its own, and imports what the root declares.
+// A subpath of OWN declares names of its own, classes among them, and imports what the root declares.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, Stop, tool } from './lib.mjs';
 
 /** Subpaths that export what the root does not. */
-const OWN = ['io'];
+const OWN = ['io', 'lnmp', 'scalar', 'turboquant', 'weights'];
+
+/** Subpaths whose names another one uses. */
+const USED = { lnmp: ['scalar'] };
 
 /** Licence texts of the packages that the bundler has put into dist/, which it names in comments. */
 function notices(dist) {
@@ -55,21 +58,39 @@ async function exportsOf(file, text) {
   return names;
 }
 
-/** Typings of a subpath with its own names: what the root exports is imported from it, so that no class is doubled. */
-async function ownTypings(file, text, face) {
+/**
+ * Typings of a subpath with its own names: what the root exports is imported from it, and no other subpath may declare a
+ * class of this one, so that no class is doubled. Only a class with private members is told apart by its declaration.
+ *
+ * @param sources modules and the names that are imported from each
+ * @param owners the subpath of each class so far
+ */
+async function ownTypings(file, text, sources, owners) {
   const { default: ts } = await import('typescript');
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest);
   const nameOf = (statement) => (statement.name ?? statement.declarationList?.declarations[0]?.name)?.text;
+  const face = sources.flatMap(([, names]) => names);
   const shared = source.statements.filter((statement) => face.includes(nameOf(statement)));
-  const foreign = source.statements.find((each) => ts.isClassDeclaration(each) && !shared.includes(each));
-  if (foreign !== undefined) throw new Stop(`${file} declares the class ${nameOf(foreign)}: the root exports classes`);
+  const isNominal = (each) =>
+    each.members.some((member) => member.name !== undefined && ts.isPrivateIdentifier(member.name));
+  for (const own of source.statements.filter((each) => ts.isClassDeclaration(each) && !shared.includes(each))) {
+    if (!isNominal(own)) continue;
+    const name = nameOf(own);
+    if (owners.has(name)) throw new Stop(`${file} and ${owners.get(name)} both declare the class ${name}`);
+    owners.set(name, file);
+  }
   let own = text;
   for (const statement of shared.toReversed()) {
     own = own.slice(0, statement.getFullStart()) + own.slice(statement.end);
   }
   const words = own.replaceAll(/\/\*.*?\*\//gs, '').match(/\w+/g);
-  const used = shared.map(nameOf).filter((name) => words.includes(name));
-  return `import type ${list(used)} from '../index.js';\n${own.trimStart()}`;
+  const imports = sources.map(([from, names], i) => {
+    const before = sources.slice(0, i).flatMap(([, earlier]) => earlier);
+    const mine = shared.map(nameOf).filter((name) => names.includes(name) && !before.includes(name));
+    const used = mine.filter((name) => words.includes(name));
+    return used.length > 0 ? `import type ${list(used)} from '${from}';\n` : '';
+  });
+  return imports.join('') + own.trimStart();
 }
 
 const list = (names) => `{\n${names.map((name) => `  ${name},\n`).join('')}}`;
@@ -83,13 +104,22 @@ async function build() {
   const types = join(dist, 'types');
   const rolledUp = readFileSync(join(types, 'index.d.ts'), 'utf8');
   const face = await exportsOf('index.d.ts', rolledUp);
+  const owners = new Map();
   for (const file of readdirSync(types).filter((name) => name.endsWith('.d.ts') && name !== 'index.d.ts')) {
     const entry = file.slice(0, -'.d.ts'.length);
     const text = readFileSync(join(types, file), 'utf8');
     const names = await exportsOf(file, text);
     const exported = [...face.values, ...face.types];
     if (OWN.includes(entry)) {
-      writeFileSync(join(dist, file), MARK + (await ownTypings(file, text, exported)));
+      const sources = [['../index.js', exported]];
+      for (const used of USED[entry] ?? []) {
+        const { values, types: others } = await exportsOf(
+          `${used}.d.ts`,
+          readFileSync(join(types, `${used}.d.ts`), 'utf8'),
+        );
+        sources.push([`./${used}.js`, [...values, ...others]]);
+      }
+      writeFileSync(join(dist, file), MARK + (await ownTypings(file, text, sources, owners)));
     } else {
       const foreign = [...names.values, ...names.types].filter((name) => !exported.includes(name));
       if (foreign.length > 0) {

@@ -68,6 +68,67 @@ function framed(kind) {
   });
 }
 
+/** Stored tensors and files of them of a Rust example, each as either, as it is and with its checksums made good. */
+function tensor() {
+  const folder = join(root, 'target', 'fuzz-seeds', 'tensor');
+  mkdirSync(folder, { recursive: true });
+  const example = ['run', '--profile', 'ci', '-p', 'tinyquant-family', '--example', 'weight_seeds', '--', folder];
+  if (!run('cargo', example)) throw new Stop('The seeds of stored tensors were not written');
+  return readdirSync(folder).flatMap((name) =>
+    [0, 1, 2, 3].map((mode) => Buffer.concat([Buffer.of(mode), readFileSync(join(folder, name))])),
+  );
+}
+
+const lnmp = join(root, 'fixtures', 'golden', 'lnmp-quant');
+
+/** What lnmp-quant 0.5.16 gave: for each short input and scheme one entry of the manifest, or what `take` makes of it. */
+function lnmpResults(take) {
+  const manifest = JSON.parse(readFileSync(join(lnmp, 'manifest.json'), 'utf8'));
+  const short = manifest.cases.filter(({ dim }) => dim < 20);
+  return short.flatMap(({ schemes }) => Object.values(schemes).map((scheme) => take(scheme)));
+}
+
+function lnmpSlice({ file, offset, bytes }) {
+  return readFileSync(join(lnmp, file)).subarray(offset, offset + bytes);
+}
+
+/** Records, containers and changes of the manifest as bytes. */
+function lnmpRecords() {
+  const { records, delta } = JSON.parse(readFileSync(join(lnmp, 'manifest.json'), 'utf8'));
+  const hex = [...records.map((each) => each.hex ?? each.frame_hex), ...delta.map((each) => each.encoded_hex ?? '')];
+  return hex.map((each) => Buffer.from(each, 'hex'));
+}
+
+function lnmpText() {
+  const { records } = JSON.parse(readFileSync(join(lnmp, 'manifest.json'), 'utf8'));
+  const written = records.flatMap(({ text, text_hints, text_hints_checksums }) => [
+    text,
+    text_hints,
+    text_hints_checksums,
+  ]);
+  const others = [
+    'F1={F2=[{F3:b=1};{}];F4:fa=[1,2.5]}',
+    'F5=QVD[QInt4,1,0,-0.5,f0,1]#00000000',
+    'F6:s="a\\n\\"";# x\nF7=[a,"b"]',
+  ];
+  const lines = lnmpResults(({ text_f512_hint_checksum: line }) => line);
+  return [...written, ...others, ...lines].filter((line) => line !== undefined).map((line) => Buffer.from(line));
+}
+
+/** Two rows of zeros for each kind of codec, whose checksum the target makes good. */
+function quantizedRows() {
+  const [dim, rows] = [13, 2];
+  const kinds = [0, 1, 2, 5].flatMap((flags) => [1, 3, 8].map((bits) => [flags, bits]));
+  return kinds.map(([flags, bits]) => {
+    const sketch = flags % 2;
+    const row = 4 + Math.ceil((dim * (bits - sketch)) / 8) + sketch * (4 + Math.ceil(dim / 8));
+    const bytes = Buffer.alloc(1 + 32 + rows * row + 4);
+    bytes.set([1, ...Buffer.from('TQTR'), 1, flags, bits, 0, dim]);
+    bytes[1 + 24] = rows;
+    return bytes;
+  });
+}
+
 const SEEDS = {
   level1,
   tqcv,
@@ -75,6 +136,12 @@ const SEEDS = {
   npy_header: npyHeader,
   corpus_file: () => framed('corpus'),
   index_file: () => framed('index'),
+  lnmp_binary: () => [...lnmpRecords(), ...lnmpResults(({ frame_f512: frame }) => lnmpSlice(frame))],
+  lnmp_text: lnmpText,
+  // A frame of one field begins with six bytes that are not the value's.
+  quantized_value: () => lnmpResults(({ frame_f512: frame }) => lnmpSlice(frame).subarray(6)),
+  tensor,
+  quantized_rows: quantizedRows,
 };
 
 function seed(target) {

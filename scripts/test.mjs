@@ -68,6 +68,11 @@ const STEPS = [
   { name: 'types', title: 'Type check', run: () => tool('typescript', [], { command: 'tsc' }) },
   { name: 'vitest', title: 'Tests of the package and of the README', run: () => tool('vitest', ['run']) },
   {
+    name: 'demo-weights',
+    title: 'Weights of a real encoder, or embeddings where these cannot be had',
+    run: () => script('demo-weights.mjs'),
+  },
+  {
     name: 'fuzz',
     title: 'Fuzz targets, each for a short time',
     needs: fuzzMissing,

@@ -5,7 +5,7 @@ import { invalidArg } from './validate.js';
 /** What `onProgress` receives. */
 export interface Progress {
   /** The kind of work. */
-  readonly phase: 'add' | 'build' | 'compress' | 'decompress' | 'fit' | 'save' | 'search' | 'verify';
+  readonly phase: 'add' | 'build' | 'compress' | 'decompress' | 'fit' | 'save' | 'search' | 'train' | 'verify';
   /** Vectors finished so far, bytes where a file is verified; never decreases. */
   readonly done: number;
   /** Vectors or bytes in all. */

@@ -1,3 +1,6 @@
+import type { NativeScalar } from './native-scalar.js';
+import type { NativeWeights } from './native-weights.js';
+
 /** Typed surface of the native addon. Internal: only the facade in this folder sees these names. */
 
 export interface NativeConfig {
@@ -265,9 +268,79 @@ export interface NativeNpyHeader {
   readonly dataOffset: number;
 }
 
+/** How a codec quantizes: levels, levels with unbiased norms, or levels and a sketch of either kind. */
+export type NativeRowMethod = 'mse' | 'unbiased' | 'gaussian' | 'rotation';
+
+export interface NativeQuantizedRows {
+  readonly rows: number;
+  readonly dim: number;
+  readonly bits: number;
+  readonly seed: bigint;
+  readonly method: NativeRowMethod;
+  readonly nbytes: number;
+  norms(): Float32Array;
+  codes(): Uint8Array;
+  residualNorms(): Float32Array;
+  signs(): Uint8Array;
+  toBytes(): Uint8Array;
+}
+
+export interface NativeRowCodec {
+  centroids(): Float32Array;
+  distortion(): number;
+  quantizeSync(vectors: Float32Array): NativeQuantizedRows;
+  quantize(
+    vectors: Float32Array,
+    abort: NativeAbort | null,
+    onProgress: NativeProgress | null,
+  ): Promise<NativeQuantizedRows>;
+  dequantizeSync(rows: NativeQuantizedRows): Float32Array;
+  dequantize(
+    rows: NativeQuantizedRows,
+    abort: NativeAbort | null,
+    onProgress: NativeProgress | null,
+  ): Promise<Float32Array>;
+  scoreSync(queries: Float32Array, rows: NativeQuantizedRows): Float32Array;
+  score(
+    queries: Float32Array,
+    rows: NativeQuantizedRows,
+    abort: NativeAbort | null,
+    onProgress: NativeProgress | null,
+  ): Promise<Float32Array>;
+}
+
+export interface NativeKvCacheConfig {
+  readonly heads: number;
+  readonly headDim: number;
+  readonly keys: NativeRowMethod;
+  readonly keyBits: number;
+  readonly valueBits: number;
+  readonly keySeed: bigint;
+  readonly valueSeed: bigint;
+  readonly scale?: number;
+}
+
+export interface NativeKvCache {
+  length(): number;
+  nbytes(): number;
+  scale(): number;
+  appendSync(keys: Float32Array, values: Float32Array): number;
+  append(keys: Float32Array, values: Float32Array, abort: NativeAbort | null): Promise<number>;
+  truncate(length: number): void;
+  attendSync(queries: Float32Array, queryHeads: number, causal: boolean, mask: Uint8Array | null): Float32Array;
+  attend(
+    queries: Float32Array,
+    queryHeads: number,
+    causal: boolean,
+    mask: Uint8Array | null,
+    abort: NativeAbort | null,
+  ): Promise<Float32Array>;
+  reportMemory(): void;
+}
+
 export type NativeProgress = (done: number, total: number) => void;
 
-export interface NativeBinding {
+export interface NativeBinding extends NativeScalar, NativeWeights {
   version(): string;
   simdLevel(): string;
   threads(): number;
@@ -341,6 +414,9 @@ export interface NativeBinding {
     onProgress: NativeProgress | null,
   ): Promise<NativeFileInfo>;
   readonly NativeBruteForce: new () => NativeBruteForce;
+  readonly NativeQuantizedRows: { fromBytes(bytes: Uint8Array): NativeQuantizedRows };
+  readonly NativeRowCodec: new (method: NativeRowMethod, dim: number, bits: number, seed: bigint) => NativeRowCodec;
+  readonly NativeKvCache: new (config: NativeKvCacheConfig) => NativeKvCache;
   compress(vector: Float32Array, config: NativeConfig, codebook: NativeCodebook): NativeRecord;
   decompress(record: NativeRecord, config: NativeConfig, codebook: NativeCodebook): Float32Array;
   compressBatchSync(vectors: Float32Array, config: NativeConfig, codebook: NativeCodebook): NativeBatch;

@@ -180,16 +180,7 @@ impl<'a> Encoder<'a> {
         let dim = model.dim();
         self.tile[dim * LANES..].fill(0.0);
         let tile = &mut self.tile[..dim * LANES];
-        if values.len() == tile.len() {
-            kernels.tile_of(values, tile);
-        } else {
-            tile.fill(0.0);
-            for (lane, row) in values.chunks_exact(dim).enumerate() {
-                for (to, value) in tile[lane..].iter_mut().step_by(LANES).zip(row) {
-                    *to = *value;
-                }
-            }
-        }
+        kernels.tile_of(values, tile);
         let lengths = if model.metric() == Metric::Cosine {
             // A power of two first, so that no square overflows or vanishes.
             let scale = kernels.tile_peaks(tile).map(inverse_power);

@@ -356,8 +356,9 @@ pub(crate) unsafe fn quantize<V: Simd>(
     }
 }
 
+/// `entries[index]` lane by lane; `small` are the first sixteen.
 #[inline(always)]
-unsafe fn entry<V: Simd>(table: &QuantTable, small: V::Table, index: V::I) -> V::S {
+pub(crate) unsafe fn entry<V: Simd>(table: &QuantTable, small: V::Table, index: V::I) -> V::S {
     // SAFETY: indices are below 2^bits, as every caller makes sure.
     unsafe {
         if table.bits == 8 {

@@ -26,12 +26,14 @@ mod bodies;
 mod code_plan;
 mod code_table;
 mod codes;
+mod embedding;
 mod half;
 mod level;
 mod scalar;
 mod scan;
 #[macro_use]
 mod shells;
+mod embedding_shells;
 mod scan_shells;
 mod simd;
 mod tile;
@@ -43,6 +45,8 @@ mod x86;
 
 pub use crate::code_plan::{CodePlan, CodeQuery, FactorCode, LANES, UNIT};
 pub use crate::code_table::CodeTable;
+pub use crate::embedding::{CodeSums, FloatSums, Span};
+pub use crate::embedding_shells::EmbeddingKernels;
 pub use crate::half::{f16_to_f32, f32_to_f16};
 pub use crate::level::{Level, UnsupportedLevel, active, force};
 pub use crate::scan_shells::{CodedBlocks, CodedRows, ScanKernels};

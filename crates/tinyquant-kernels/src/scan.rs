@@ -6,6 +6,8 @@
 //! # Safety
 //! As in [`crate::bodies`].
 
+use crate::QuantTable;
+use crate::bodies::entry;
 use crate::code_plan::{CodePlan, CodeQuery, FactorCode, LANES, PlanUnit, UNIT};
 use crate::codes::Codes;
 use crate::simd::Simd;
@@ -354,20 +356,61 @@ pub(crate) unsafe fn pair_sums<V: Codes, const VECS: usize>(
         }
         let mut totals = [0.0; 3];
         for (total, sums) in totals.iter_mut().zip(sums) {
-            let mut lanes = [0.0; LANES];
-            for (v, sum) in sums.into_iter().enumerate() {
-                V::s_store(lanes.as_mut_ptr().add(v * V::S_LANES), sum);
-            }
-            let mut width = LANES / 2;
-            while width > 0 {
-                for i in 0..width {
-                    lanes[i] += lanes[i + width];
-                }
-                width /= 2;
-            }
-            *total = lanes[0];
+            *total = added::<V, VECS>(sums);
         }
         totals
+    }
+}
+
+/// The sum of sixteen sums: the first half and the second one are added, and so on.
+#[inline(always)]
+unsafe fn added<V: Codes, const VECS: usize>(sums: [V::S; VECS]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    for (v, sum) in sums.into_iter().enumerate() {
+        // SAFETY: as many registers as make up sixteen lanes.
+        unsafe { V::s_store(lanes.as_mut_ptr().add(v * V::S_LANES), sum) };
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Products of `Q` queries with the entries of `count` rows of `len` indices: sixteen sums each, added up pairwise. A
+/// query's values and results lie `len` and `count` after those of the one before.
+#[inline(always)]
+pub(crate) unsafe fn entry_dots<V: Codes, const Q: usize, const VECS: usize>(
+    table: &QuantTable,
+    indices: *const u8,
+    count: usize,
+    len: usize,
+    queries: *const f32,
+    out: *mut f32,
+) {
+    // SAFETY: the callers checked the lengths, `len` is a multiple of the lanes, and indices are below 2^bits.
+    unsafe {
+        let small = V::table(table.entries.as_ptr());
+        for row in 0..count {
+            let mut sums = [[V::s_splat(0.0); VECS]; Q];
+            for at in (0..len).step_by(LANES) {
+                for v in 0..VECS {
+                    let at = at + v * V::S_LANES;
+                    let index = V::i_load_u8(indices.add(row * len + at));
+                    let entry = entry::<V>(table, small, index);
+                    for (q, sums) in sums.iter_mut().enumerate() {
+                        let query = V::s_load(queries.add(q * len + at));
+                        sums[v] = V::s_add(sums[v], V::s_mul(query, entry));
+                    }
+                }
+            }
+            for (q, sums) in sums.into_iter().enumerate() {
+                out.add(q * count + row).write(added::<V, VECS>(sums));
+            }
+        }
     }
 }
 

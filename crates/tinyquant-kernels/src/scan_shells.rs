@@ -1,5 +1,6 @@
 //! The kernels of the search index: one table of functions a level, and the checked entry points.
 
+use crate::QuantTable;
 use crate::code_plan::{CodePlan, CodeQuery, LANES, UNIT};
 use crate::code_table::CodeTable;
 use crate::level::{Level, active};
@@ -23,6 +24,8 @@ pub struct ScanKernels {
     scan1: unsafe fn(&CodePlan, &[&CodeQuery; 1], &[f32; 1], Scan),
     scan4: unsafe fn(&CodePlan, &[&CodeQuery; 4], &[f32; 4], Scan),
     score_rows: unsafe fn(&CodePlan, &CodeQuery, Rows, &[u32], *mut f32),
+    entry_dots1: unsafe fn(&QuantTable, *const u8, usize, usize, *const f32, *mut f32),
+    entry_dots4: unsafe fn(&QuantTable, *const u8, usize, usize, *const f32, *mut f32),
     pair_sums_f16: unsafe fn(*const f32, usize, *const u8) -> [f32; 3],
     pair_sums_f32: unsafe fn(*const f32, usize, *const u8) -> [f32; 3],
 }
@@ -32,7 +35,7 @@ pub struct ScanKernels {
 macro_rules! level {
     ($name:ident, $level:expr, $simd:ty, $(#[$feature:meta])* lanes $vecs:literal, products $rows:literal x $panels:literal) => {
         mod $name {
-            use super::{CodePlan, CodeQuery, CodeTable, Level, Rows, Scan, ScanKernels, scan, tile};
+            use super::{CodePlan, CodeQuery, CodeTable, Level, QuantTable, Rows, Scan, ScanKernels, scan, tile};
 
             shells! { $(#[$feature])*
                 fn dot_panels(rows: *const i16, count: usize, panels: *const i16, panel_count: usize, pairs: usize, out: *mut i32) =
@@ -59,6 +62,10 @@ macro_rules! level {
                     scan::scan::<$simd, 4, 2, $vecs>(plan, queries, thresholds, blocks);
                 fn score_rows(plan: &CodePlan, query: &CodeQuery, from: Rows, rows: &[u32], out: *mut f32) =
                     scan::score_rows::<$simd>(plan, query, from, rows, out);
+                fn entry_dots1(table: &QuantTable, indices: *const u8, count: usize, len: usize, queries: *const f32, out: *mut f32) =
+                    scan::entry_dots::<$simd, 1, $vecs>(table, indices, count, len, queries, out);
+                fn entry_dots4(table: &QuantTable, indices: *const u8, count: usize, len: usize, queries: *const f32, out: *mut f32) =
+                    scan::entry_dots::<$simd, 4, $vecs>(table, indices, count, len, queries, out);
                 fn pair_sums_f16(query: *const f32, len: usize, halves: *const u8) -> [f32; 3] =
                     scan::pair_sums_f16::<$simd, $vecs>(query, len, halves);
                 fn pair_sums_f32(query: *const f32, len: usize, values: *const u8) -> [f32; 3] =
@@ -81,6 +88,8 @@ macro_rules! level {
                 scan1,
                 scan4,
                 score_rows,
+                entry_dots1,
+                entry_dots4,
                 pair_sums_f16,
                 pair_sums_f32,
             };
@@ -231,15 +240,24 @@ impl ScanKernels {
         unsafe { (self.hadamard_one)(values.as_mut_ptr(), values.len(), scale) }
     }
 
-    /// Puts [`LANES`] vectors, one after another, side by side as a tile.
+    /// Puts up to [`LANES`] vectors, one after another, side by side as a tile; those that are missing are zero.
     ///
     /// # Panics
-    /// If the lengths differ or are no whole rows.
+    /// If the tile has no whole rows, or there are more vectors or parts of one.
     pub fn tile_of(&self, vectors: &[f32], tile: &mut [f32]) {
-        assert_eq!(vectors.len(), tile.len(), "as many values");
         let dim = tile_len(tile.len());
-        // SAFETY: the CPU has the level; the lengths were checked.
-        unsafe { (self.tile_of)(vectors.as_ptr(), dim, tile.as_mut_ptr()) }
+        if vectors.len() == tile.len() {
+            // SAFETY: the CPU has the level; the lengths were checked.
+            return unsafe { (self.tile_of)(vectors.as_ptr(), dim, tile.as_mut_ptr()) };
+        }
+        let is_whole = dim > 0 && vectors.len().is_multiple_of(dim);
+        assert!(is_whole && vectors.len() < tile.len(), "whole vectors");
+        tile.fill(0.0);
+        for (lane, vector) in vectors.chunks_exact(dim).enumerate() {
+            for (to, value) in tile[lane..].iter_mut().step_by(LANES).zip(vector) {
+                *to = *value;
+            }
+        }
     }
 
     /// Largest magnitude of each vector of a tile of finite values.
@@ -441,6 +459,57 @@ impl ScanKernels {
         };
         // SAFETY: the CPU has the level; the lengths, the rows and the query were checked.
         unsafe { (self.score_rows)(plan, query, pointers, rows, out.as_mut_ptr()) }
+    }
+
+    /// Products of queries of `len` values with rows of as many indices, each of which stands for its entry of the table:
+    /// sixteen sums each in f32, added up pairwise. The products of the first query with each row come first.
+    ///
+    /// # Panics
+    /// If `len` is 0 or no multiple of [`LANES`], or there are not as many results as pairs of a query and a row. An index
+    /// beyond the table gives some entry of it, or zero.
+    pub fn entry_dots(
+        &self,
+        table: &QuantTable,
+        len: usize,
+        indices: &[u8],
+        queries: &[f32],
+        out: &mut [f32],
+    ) {
+        assert!(len > 0 && len.is_multiple_of(LANES), "padded rows");
+        let (count, query_count) = (indices.len() / len, queries.len() / len);
+        assert!(
+            indices.len() == count * len
+                && queries.len() == query_count * len
+                && out.len() == count * query_count,
+            "shapes of products"
+        );
+        if count == 0 {
+            return;
+        }
+        let mut left = out;
+        let mut at = 0;
+        while at < query_count {
+            let step = if at + 4 <= query_count { 4 } else { 1 };
+            let (out, rest) = left.split_at_mut(step * count);
+            let queries = queries[at * len..].as_ptr();
+            let kernel = if step == 4 {
+                self.entry_dots4
+            } else {
+                self.entry_dots1
+            };
+            // SAFETY: the CPU has the level; the lengths were checked.
+            unsafe {
+                kernel(
+                    table,
+                    indices.as_ptr(),
+                    count,
+                    len,
+                    queries,
+                    out.as_mut_ptr(),
+                );
+            }
+            (left, at) = (rest, at + step);
+        }
     }
 
     /// `<q, x>`, `<x, x>` and `|q - x|^2`, where `x` are little-endian f16 values: sixteen sums each in f32, added up

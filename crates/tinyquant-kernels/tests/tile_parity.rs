@@ -4,7 +4,7 @@ mod common;
 
 use common::{Random, WIDTHS, bits, every, in_block, lane_of, place_in_plane, refused};
 use proptest::prelude::*;
-use tinyquant_kernels::{CodeTable, FactorCode, LANES, ScanKernels, UNIT, f16_to_f32};
+use tinyquant_kernels::{CodeTable, FactorCode, LANES, QuantTable, ScanKernels, UNIT, f16_to_f32};
 
 /// Largest Lloyd-Max level of each width up to 6 for the standard normal distribution (Max, 1960).
 const LARGEST: [f32; 7] = [
@@ -81,14 +81,17 @@ proptest! {
     }
 
     #[test]
-    fn tiles_of_vectors(seed: u64, dim in 0_usize..70) {
+    fn tiles_of_vectors(seed: u64, dim in 1_usize..70, missing in 0_usize..LANES) {
         let vectors = Random(seed).values(dim * LANES, 1.0);
         for kernels in every() {
-            let mut tile = vec![0.0; vectors.len()];
-            kernels.tile_of(&vectors, &mut tile);
-            for (i, value) in tile.iter().enumerate() {
-                let expected = vectors[i % LANES * dim + i / LANES];
-                prop_assert_eq!(value.to_bits(), expected.to_bits(), "{:?}", kernels.level());
+            for count in [LANES, LANES - missing] {
+                let mut tile = vec![7.0; vectors.len()];
+                kernels.tile_of(&vectors[..dim * count], &mut tile);
+                for (i, value) in tile.iter().enumerate() {
+                    let (lane, at) = (i % LANES, i / LANES);
+                    let expected = if lane < count { vectors[lane * dim + at] } else { 0.0 };
+                    prop_assert_eq!(value.to_bits(), expected.to_bits(), "{:?}", kernels.level());
+                }
             }
         }
     }
@@ -120,6 +123,34 @@ proptest! {
                 prop_assert_eq!(peaks[lane].to_bits(), peak.to_bits(), "{:?}", kernels.level());
                 prop_assert_eq!(squares[lane].to_bits(), square.to_bits(), "{:?}", kernels.level());
             }
+        }
+    }
+
+    #[test]
+    fn products_with_the_entries_of_indices(seed: u64, runs in 1_usize..9, rows in 0_usize..9, queries in 0_usize..10, bits_of in prop::sample::select(vec![2_u8, 4, 8])) {
+        let (mut random, len) = (Random(seed), runs * LANES);
+        let mut entries = random.values(1 << bits_of, 3.0);
+        entries.sort_by(f32::total_cmp);
+        let table = QuantTable::new(bits_of, &entries, &entries);
+        let indices: Vec<u8> = (0..rows * len).map(|_| random.below(entries.len()) as u8).collect();
+        let values = random.values(queries * len, 1.0);
+        let mut expected = Vec::new();
+        for query in values.chunks(len) {
+            for row in indices.chunks(len) {
+                let mut sum = [0.0_f32; LANES];
+                for (i, (index, value)) in row.iter().zip(query).enumerate() {
+                    sum[i % LANES] += value * entries[usize::from(*index)];
+                }
+                for width in [8, 4, 2, 1] {
+                    (0..width).for_each(|i| sum[i] += sum[i + width]);
+                }
+                expected.push(sum[0]);
+            }
+        }
+        for kernels in every() {
+            let mut got = vec![7.0; rows * queries];
+            kernels.entry_dots(&table, len, &indices, &values, &mut got);
+            prop_assert_eq!(bits(&got), bits(&expected), "{:?}", kernels.level());
         }
     }
 
@@ -342,5 +373,19 @@ fn shapes_that_do_not_fit_are_refused() {
     assert!(refused(|| kernels.dot_panels(&[], &[], 0, &mut [])));
     assert!(refused(|| kernels.pair_sums_f16(&[0.0; 3], &[0; 5])));
     assert!(refused(|| kernels.pair_sums_f32(&[0.0; 3], &[0; 13])));
+    let table = QuantTable::new(2, &[0.0; 4], &[0.0; 4]);
+    for (len, indices, queries, out) in [
+        (0, 16, 16, 1),
+        (15, 15, 15, 1),
+        (16, 17, 16, 1),
+        (16, 16, 15, 1),
+        (16, 32, 16, 1),
+        (16, 16, 32, 1),
+    ] {
+        let (queries, mut out) = (vec![0.0; queries], vec![0.0; out]);
+        assert!(refused(|| {
+            kernels.entry_dots(&table, len, &vec![0; indices], &queries, &mut out);
+        }));
+    }
     assert!(refused(|| CodeTable::new(7)));
 }

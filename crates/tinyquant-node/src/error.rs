@@ -132,6 +132,16 @@ impl From<tinyquant_index::Error> for Failure {
     }
 }
 
+impl From<tinyquant_family::Error> for Failure {
+    fn from(error: tinyquant_family::Error) -> Self {
+        Self {
+            code: error.code(),
+            details: error.details(),
+            message: error.to_string(),
+        }
+    }
+}
+
 impl From<tinyquant_store::Error> for Failure {
     fn from(error: tinyquant_store::Error) -> Self {
         Self {
