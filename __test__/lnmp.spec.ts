@@ -296,6 +296,24 @@ describe('hostile input', () => {
     expect(error.message).toContain(`offset ${offset}`);
   });
 
+  it('keeps changes that were read from a Buffer', () => {
+    const delta = EmbeddingDelta.between([1, 2], [3, 2]);
+    const buffer = Buffer.from(delta.toBytes());
+    const read = EmbeddingDelta.fromBytes(buffer);
+    buffer.fill(0xff);
+    read.toBytes().fill(0);
+    expect(read.toJSON()).toEqual(delta.toJSON());
+  });
+
+  it('refuses detached arrays, and quotes hostile words in part', () => {
+    const floats = new Float64Array(2);
+    structuredClone(floats.buffer, { transfer: [floats.buffer] });
+    expect(failure(() => encodeRecord({ 1: floats }, 'binary'), 'ERR_TQ_INVALID_ARG').message).toMatch(/detached/);
+    const error = failure(() => decodeRecord(`F1:i=${'x'.repeat(1_000_000)}`), 'ERR_TQ_FORMAT');
+    expect(error.message.length).toBeLessThan(300);
+    failure(() => decodeRecord('F1=1', { dims: { '0x1': 4 } as Record<string, number> }), 'ERR_TQ_INVALID_ARG');
+  });
+
   it('ends in coded errors', () => {
     for (let end = 0; end < frame.length; end++) {
       failure(() => decodeRecord(frame.slice(0, end)), 'ERR_TQ_TRUNCATED');

@@ -218,7 +218,13 @@ describe('QuantizedVector', () => {
     expect(inspect(quantized)).toMatch(/^QuantizedVector \{ scheme: 'qint4', dim: 3, /);
   });
 
-  it('is immutable', () => {
+  it('is immutable, also where it is made from a Buffer', () => {
+    const buffer = Buffer.from(quantized.toBytes());
+    const own = QuantizedVector.fromBytes(buffer);
+    buffer.fill(0xff);
+    own.data.fill(0);
+    own.toBytes().fill(0);
+    expect(own.toJSON()).toEqual(quantized.toJSON());
     const before = toHex(quantized.toBytes());
     quantized.data.fill(0xff);
     quantized.toBytes().fill(0);

@@ -164,6 +164,12 @@ describe('ResidualQuantizer', () => {
 });
 
 describe('ProductQuantizer', () => {
+  it('refuses codes that stand for more values than there is memory for', () => {
+    const codes = new Uint8Array(20_000_000);
+    const wide = ProductQuantizer.fromCodebooks(new Float32Array(2 * 16_384), { dim: 16_384, parts: 1, centroids: 2 });
+    failure(() => wide.decode(codes), 'ERR_TQ_LIMIT');
+  });
+
   const vectors = normals(2_000 * 16, 7);
 
   it('scores by table as its decoded vectors do', async () => {
@@ -368,13 +374,26 @@ describe('NgramCache', () => {
     });
   });
 
-  it('runs its jobs one at a time, and calls wait for them', async () => {
+  it('runs its jobs in the order of the calls, and refuses other calls meanwhile', async () => {
     const cache = new NgramCache({ order: 4, vocab: 256 });
-    const both = Promise.all([cache.scoreAndUpdate(text), cache.scoreAndUpdate(text)]);
-    cache.update([], 65);
-    const scores = await both;
-    expect(scores.map((list) => list.length)).toEqual([text.length, text.length]);
-    expect(cache.toJSON().tokens).toBe(2 * text.length + 1);
+    const jobs = Array.from({ length: 64 }, (_, i) => cache.scoreAndUpdate([i % 3]));
+    expect(failure(() => cache.update([], 65), 'ERR_TQ_INVALID_ARG').message).toMatch(/under way/);
+    expect(failure(() => cache.scoreAndUpdateSync([65]), 'ERR_TQ_INVALID_ARG').message).toMatch(/under way/);
+    expect(failure(() => cache.logProb([], 65), 'ERR_TQ_INVALID_ARG').message).toMatch(/under way/);
+    expect(failure(() => cache.probabilities([]), 'ERR_TQ_INVALID_ARG').message).toMatch(/under way/);
+    expect(failure(() => cache.clear(), 'ERR_TQ_INVALID_ARG').message).toMatch(/under way/);
+    expect(cache.toJSON().tokens).toBe(0);
+    const scores = await Promise.all(jobs);
+    const same = new NgramCache({ order: 4, vocab: 256 });
+    expect(scores).toEqual(jobs.map((_, i) => same.scoreAndUpdateSync([i % 3])));
+    expect(cache.toJSON()).toEqual(same.toJSON());
+  });
+
+  it('takes the 64-bit numbers of an array as they are', () => {
+    const score = (modelLogProbs: Float64Array | number[]) =>
+      new NgramCache({ order: 2, vocab: 4 }).scoreAndUpdateSync([1], { modelLogProbs, alpha: 0 });
+    expect(score([-1.23456789012345])).toEqual(score(Float64Array.of(-1.23456789012345)));
+    expect(failure(() => score(any(['-1'])), 'ERR_TQ_INVALID_ARG').message).toMatch(/modelLogProbs\[0\]/);
   });
 
   it('refuses bad input, and counts nothing then', async () => {

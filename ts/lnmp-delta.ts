@@ -90,7 +90,7 @@ export class EmbeddingDelta extends Handle {
    * @throws {TinyQuantError} ERR_TQ_TRUNCATED or ERR_TQ_FORMAT with the offset in `details`
    */
   static fromBytes(b: Uint8Array): EmbeddingDelta {
-    const form = bytes(b, 'bytes').slice();
+    const form = new Uint8Array(bytes(b, 'bytes'));
     call(() => native.readLnmpDelta(form));
     return new EmbeddingDelta(INTERNAL, form);
   }

@@ -5,6 +5,7 @@ import type { NativeLnmpField } from './native-scalar.js';
 import { isQuantized, type QuantizedVector, quantizedBytes, wrapQuantized } from './quantized-vector.js';
 import { boolean, integer, invalidArg, oneOf, text } from './validate.js';
 import { bytes, toVector } from './vectors.js';
+import { unshared } from './weights-checks.js';
 
 /** The type of a field's value. */
 export type LnmpType =
@@ -112,9 +113,7 @@ const isPlain = (value: unknown): value is Record<string, unknown> =>
   isObject(value) && Object.prototype.toString.call(value) === '[object Object]';
 
 function isFieldInput(value: unknown): boolean {
-  return (
-    isPlain(value) && !isQuantized(value) && !isDelta(value) && 'value' in value && ('fid' in value || 'id' in value)
-  );
+  return isPlain(value) && !isQuantized(value) && !isDelta(value) && 'value' in value && 'fid' in value;
 }
 
 function whole(value: unknown, name: string): bigint {
@@ -202,11 +201,15 @@ function content(type: LnmpType, value: unknown, name: string, depth: number): C
     case 'stringArray':
       return { kind: 'strings', texts: list(value, name, text) };
     case 'intArray': {
-      const ints = types.isBigInt64Array(value) ? value.slice() : BigInt64Array.from(list(value, name, whole));
+      const ints = types.isBigInt64Array(value)
+        ? new BigInt64Array(unshared(value, name))
+        : BigInt64Array.from(list(value, name, whole));
       return { kind: 'ints', ints };
     }
     case 'floatArray': {
-      const floats = types.isFloat64Array(value) ? value.slice() : Float64Array.from(list(value, name, float));
+      const floats = types.isFloat64Array(value)
+        ? new Float64Array(unshared(value, name))
+        : Float64Array.from(list(value, name, float));
       return { kind: 'floats', floats };
     }
     case 'boolArray':
@@ -253,8 +256,8 @@ export function toNative(fields: unknown, name: string, depth = 0): NativeLnmpFi
   if (Array.isArray(fields)) {
     return Array.from(fields as readonly unknown[], (item, i) => {
       if (!isFieldInput(item)) throw invalidArg(`${name}[${i}]`, 'a field of fid and value', item);
-      const { fid, id, type, value } = item as Record<string, unknown>;
-      return nativeField(fid ?? id, type, value, name, depth);
+      const { fid, type, value } = item as Record<string, unknown>;
+      return nativeField(fid, type, value, name, depth);
     });
   }
   if (!isPlain(fields) || isQuantized(fields) || isDelta(fields))

@@ -63,7 +63,7 @@ function dimsOf(o: unknown): Uint32Array {
   const pairs = dims instanceof Map ? [...(dims as Map<unknown, unknown>)] : Object.entries(dims);
   return Uint32Array.from(
     pairs.flatMap(([fid, dim]) => [
-      integer(typeof fid === 'string' ? Number(fid) : fid, 'a key of dims', 0, 0xffff),
+      integer(typeof fid === 'string' && /^[0-9]+$/.test(fid) ? Number(fid) : fid, 'a key of dims', 0, 0xffff),
       integer(dim, `dims[${String(fid)}]`, 1, 0xffff_ffff),
     ]),
   );
@@ -74,7 +74,8 @@ function dimsOf(o: unknown): Uint32Array {
  * another. Text holds of an embedding only how many values it has.
  *
  * @param fields fields of `fid` and `value`, or values by field number
- * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_LIMIT for records nested deeper than 32 levels
+ * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_FORMAT for the data of an embedding that are not `dim` values, ERR_TQ_LIMIT
+ * for records nested deeper than 32 levels
  *
  * @example
  * const frame = encodeRecord({ 512: quantizeEmbedding(vector, 'qint8'), 513: 'm-1' }, 'binary');
@@ -145,7 +146,7 @@ export function decodeContainer(b: Uint8Array, o?: DecodeRecordOptions): LnmpCon
  * The semantic checksum of a field: eight upper-case digits, as text carries them, or `null` for what a text omitted. Of a
  * quantized vector it leaves out `minVal` and `dim`; `QuantizedVector.checksum` covers both.
  *
- * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_LIMIT
+ * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_FORMAT, ERR_TQ_LIMIT
  */
 export function semanticChecksum(fid: number, value: LnmpField['value'], type?: LnmpType): string | null {
   const field = nativeField(fid, type, value, 'field');

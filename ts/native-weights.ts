@@ -123,8 +123,14 @@ export interface NativeTensorFile {
   close(): void;
 }
 
+export interface NativeNgramStats {
+  readonly tokens: number;
+  readonly contexts: number;
+  readonly bytes: number;
+}
+
 export interface NativeNgramCache {
-  stats(): { readonly tokens: number; readonly contexts: number; readonly bytes: number };
+  stats(): NativeNgramStats;
   logProb(context: Uint32Array, next: number): number;
   probabilities(context: Uint32Array): Float64Array;
   update(context: Uint32Array, next: number): void;
@@ -135,7 +141,6 @@ export interface NativeNgramCache {
     model: Float64Array | null,
     alpha: number,
     abort: NativeAbort | null,
-    onProgress: NativeProgress | null,
   ): Promise<Float64Array>;
   clear(): void;
 }

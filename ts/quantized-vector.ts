@@ -86,7 +86,7 @@ function header(value: unknown, argument: string): number {
 }
 
 function codes(value: unknown): Uint8Array {
-  if (!Array.isArray(value)) return bytes(value, 'data').slice();
+  if (!Array.isArray(value)) return new Uint8Array(bytes(value, 'data'));
   return Uint8Array.from(value as readonly unknown[], (item, i) => integer(item, `data[${i}]`, 0, 255));
 }
 
@@ -143,7 +143,7 @@ export class QuantizedVector extends Handle {
    * @throws {TinyQuantError} ERR_TQ_TRUNCATED or ERR_TQ_FORMAT with the offset in `details`, ERR_TQ_INVALID_ARG
    */
   static fromBytes(b: Uint8Array): QuantizedVector {
-    const form = bytes(b, 'bytes').slice();
+    const form = new Uint8Array(bytes(b, 'bytes'));
     call(() => native.checkQuantized(form));
     return new QuantizedVector(INTERNAL, form);
   }

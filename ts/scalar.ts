@@ -181,9 +181,8 @@ function batchOf(vectors: unknown, scheme: unknown, given: Record<string, unknow
   return { data, owned, lengths: new Uint32Array(count).fill(dim), refused: new Map(), scheme: chosen, compat };
 }
 
-/** Why the native side did not take a vector: found by giving it that vector alone. */
-function failureOf({ data, lengths, scheme, compat }: Batch, index: number): TinyQuantError {
-  const start = lengths.subarray(0, index).reduce((sum, length) => sum + length, 0);
+/** Why the native side did not take a vector, whose values begin at `start`: found by giving it that vector alone. */
+function failureOf({ data, lengths, scheme, compat }: Batch, index: number, start: number): TinyQuantError {
   const values = data.subarray(start, start + (lengths[index] ?? 0));
   try {
     call(() => native.quantizeEmbedding(values, scheme, compat));
@@ -198,15 +197,17 @@ function failureOf({ data, lengths, scheme, compat }: Batch, index: number): Tin
 function finish(batch: Batch, { bodies, lengths, millis }: NativeEmbeddingBatch): QuantizeBatchResult {
   const results: (QuantizedVector | TinyQuantError)[] = [];
   let start = 0;
+  let valueStart = 0;
   let failed = 0;
   for (const [i, length] of lengths.entries()) {
     if (length > 0) {
       results.push(wrapQuantized(bodies.slice(start, start + length)));
     } else {
-      results.push(batch.refused.get(i) ?? failureOf(batch, i));
+      results.push(batch.refused.get(i) ?? failureOf(batch, i, valueStart));
       failed++;
     }
     start += length;
+    valueStart += batch.lengths[i] ?? 0;
   }
   const total = results.length;
   return { results, stats: { total, succeeded: total - failed, failed, totalTimeMs: millis } };

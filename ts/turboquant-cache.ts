@@ -233,7 +233,7 @@ export class KvCache extends Handle {
 
   /**
    * {@link KvCache.attend} on the thread pool, over the tokens that there are when it is called: what is appended or truncated
-   * meanwhile changes nothing. Queries and mask may be changed as soon as the call has returned.
+   * meanwhile changes nothing, but copies the cache once. Queries and mask may be changed as soon as the call has returned.
    *
    * @throws {TinyQuantError} as {@link KvCache.attend}; the promise rejects, the call itself never throws
    */

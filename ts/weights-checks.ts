@@ -36,23 +36,28 @@ export function level(value: unknown, min: number): number {
 /** 64-bit floats, copied from what is no `Float64Array`. */
 export function doubles(value: unknown, argument: string): Float64Array {
   if (types.isFloat64Array(value)) return unshared(value, argument);
-  return Float64Array.from(toVector(value, argument).data);
+  if (!Array.isArray(value)) return Float64Array.from(toVector(value, argument).data);
+  return Float64Array.from(value as readonly unknown[], (item, i) => {
+    if (typeof item !== 'number') throw invalidArg(`${argument}[${i}]`, 'a number', item);
+    return item;
+  });
 }
 
 /** Tokens: a `Uint32Array`, or integers from 0 to 2^32 - 1. */
 export function tokens(value: unknown, argument: string): Uint32Array {
   if (types.isUint32Array(value)) return unshared(value, argument);
-  const isList = Array.isArray(value) || types.isUint8Array(value) || types.isUint16Array(value);
-  if (!isList) throw invalidArg(argument, 'a Uint32Array, Uint16Array, Uint8Array or an array of integers', value);
-  const list = value as ArrayLike<unknown>;
+  const isSmall = types.isUint8Array(value) || types.isUint16Array(value);
+  if (isSmall) return Uint32Array.from(unshared(value, argument));
+  if (!Array.isArray(value))
+    throw invalidArg(argument, 'a Uint32Array, Uint16Array, Uint8Array or an array of integers', value);
+  const list: readonly unknown[] = value;
   return Uint32Array.from({ length: list.length }, (_, i) => integer(list[i], `${argument}[${i}]`, 0, 2 ** 32 - 1));
 }
 
 /** A typed array that no other thread can write and whose memory is still its own. */
-export function unshared<T extends Float32Array | Float64Array | Uint32Array | Int8Array | Uint8Array>(
-  array: T,
-  argument: string,
-): T {
+export function unshared<
+  T extends Float32Array | Float64Array | BigInt64Array | Uint32Array | Uint16Array | Int8Array | Uint8Array,
+>(array: T, argument: string): T {
   if (array.length === 0) {
     try {
       array.at(0);

@@ -1,7 +1,9 @@
+import { TinyQuantError } from './errors.js';
 import { Handle } from './handle.js';
-import { JOB_OPTION_NAMES, type JobOptions, job, runJob } from './job.js';
+import { job, runJob } from './job.js';
 import { call, native } from './native.js';
-import type { NativeNgramCache } from './native-weights.js';
+import type { NativeNgramCache, NativeNgramStats } from './native-weights.js';
+import { Serial } from './serial.js';
 import { integer, invalidArg, notAHandle, options } from './validate.js';
 import { doubles, tokens } from './weights-checks.js';
 
@@ -29,7 +31,10 @@ export interface ScoreOptions {
 }
 
 /** Options of {@link NgramCache.scoreAndUpdate}. */
-export interface ScoreJobOptions extends ScoreOptions, JobOptions {}
+export interface ScoreJobOptions extends ScoreOptions {
+  /** Takes the call back before its turn; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
 
 /** A summary of an {@link NgramCache}. */
 export interface NgramCacheSummary {
@@ -73,7 +78,7 @@ function scoring(given: Record<string, unknown>): Scoring {
  * tokens sum to 1 at any time.
  *
  * A token's probability is read before the token is counted: {@link NgramCache.scoreAndUpdate} does both in that order.
- * Calls made while one of its jobs runs wait for it.
+ * While a job of the cache is under way, its other calls are refused.
  *
  * @example
  * const cache = new NgramCache({ order: 5, vocab: 256 });
@@ -82,6 +87,10 @@ function scoring(given: Record<string, unknown>): Scoring {
  */
 export class NgramCache extends Handle {
   readonly #native: NativeNgramCache;
+  /** Jobs that are under way. */
+  readonly #jobs = new Serial();
+  /** What the cache held before them. */
+  #stats: NativeNgramStats;
   readonly #order: number;
   readonly #vocab: number;
   readonly #lambda: number;
@@ -97,12 +106,21 @@ export class NgramCache extends Handle {
     }
     this.#lambda = lambda ?? 1;
     this.#native = call(() => new native.NativeNgramCache(this.#order, this.#vocab, this.#lambda));
+    this.#stats = this.#native.stats();
   }
 
   static #self(value: unknown): NgramCache {
     if (typeof value !== 'object' || value === null || !(#native in value))
       throw notAHandle(value, 'this', 'NgramCache');
     return value;
+  }
+
+  /** Other calls would wait for the job on the calling thread, and it would not be clear which comes first. */
+  static #idle(value: unknown): NgramCache {
+    const cache = NgramCache.#self(value);
+    if (cache.#jobs.isBusy)
+      throw new TinyQuantError('ERR_TQ_INVALID_ARG', 'a scoreAndUpdate of this cache is under way: await it first');
+    return cache;
   }
 
   /** Tokens of the longest n-gram. */
@@ -123,10 +141,10 @@ export class NgramCache extends Handle {
   /**
    * Natural logarithm of the probability that `next` follows a context, of which the last `order - 1` tokens count.
    *
-   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a token of `vocab` or more
+   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a token of `vocab` or more, or while a job is under way
    */
   logProb(context: Tokens, next: number): number {
-    const cache = NgramCache.#self(this);
+    const cache = NgramCache.#idle(this);
     const before = tokens(context, 'context');
     const token = integer(next, 'next', 0, cache.#vocab - 1);
     return call(() => cache.#native.logProb(before, token));
@@ -135,10 +153,10 @@ export class NgramCache extends Handle {
   /**
    * Probabilities of all tokens after a context; they sum to 1.
    *
-   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a token of `vocab` or more
+   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a token of `vocab` or more, or while a job is under way
    */
   probabilities(context: Tokens): Float64Array {
-    const cache = NgramCache.#self(this);
+    const cache = NgramCache.#idle(this);
     const before = tokens(context, 'context');
     return call(() => cache.#native.probabilities(before));
   }
@@ -146,62 +164,71 @@ export class NgramCache extends Handle {
   /**
    * Counts that `next` followed a context.
    *
-   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a token of `vocab` or more, ERR_TQ_LIMIT for more than 2^32 contexts
+   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG for a token of `vocab` or more, or while a job is under way; ERR_TQ_LIMIT for
+   * more than 2^32 contexts
    */
   update(context: Tokens, next: number): void {
-    const cache = NgramCache.#self(this);
+    const cache = NgramCache.#idle(this);
     const before = tokens(context, 'context');
     const token = integer(next, 'next', 0, cache.#vocab - 1);
     call(() => cache.#native.update(before, token));
   }
 
   /**
-   * Scores tokens one after another, and counts each after its score was taken, on the thread pool. All arrays are copied
-   * before the call returns. A call that fails, or is aborted before its turn, counts nothing; one that has begun runs to
-   * its end.
+   * Scores tokens one after another, and counts each after its score was taken, on the thread pool. Jobs run in the order
+   * of the calls, and all arrays are copied before the call returns. A call that fails, or is aborted before its turn, counts
+   * nothing; one that has begun runs to its end.
    *
    * @returns natural logarithms: of the cache's probabilities, or of `(1 - alpha) * model + alpha * cache`
    * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_DIM_MISMATCH for another number of model logarithms than tokens,
    * ERR_TQ_LIMIT; the promise rejects, the call itself never throws
    */
   async scoreAndUpdate(list: Tokens, o?: ScoreJobOptions): Promise<Float64Array> {
-    const given = options(o, 'scoreAndUpdate options', [...SCORE_NAMES, ...JOB_OPTION_NAMES]);
-    const control = job(given);
+    const given = options(o, 'scoreAndUpdate options', [...SCORE_NAMES, 'signal']);
+    const control = job({ signal: given.signal });
     const cache = NgramCache.#self(this);
     const { context, model, alpha } = scoring(given);
-    const data = tokens(list, 'tokens');
-    const scores = await runJob(control, 'add', data.length, (abort, onProgress) =>
-      cache.#native.score(context, data, model, alpha, abort, onProgress),
-    );
-    cache.#native.stats();
-    return scores;
+    const data = Uint32Array.from(tokens(list, 'tokens'));
+    const [before, logProbs] = [Uint32Array.from(context), model === null ? null : Float64Array.from(model)];
+    return cache.#jobs.run(async () => {
+      const scores = await runJob(control, 'add', data.length, (abort) =>
+        cache.#native.score(before, data, logProbs, alpha, abort),
+      );
+      cache.#stats = cache.#native.stats();
+      return scores;
+    });
   }
 
   /**
    * The same as {@link NgramCache.scoreAndUpdate} on the calling thread's time.
    *
-   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_DIM_MISMATCH, ERR_TQ_LIMIT
+   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, also while a job is under way; ERR_TQ_DIM_MISMATCH, ERR_TQ_LIMIT
    */
   scoreAndUpdateSync(list: Tokens, o?: ScoreOptions): Float64Array {
-    const cache = NgramCache.#self(this);
+    const cache = NgramCache.#idle(this);
     const { context, model, alpha } = scoring(options(o, 'scoreAndUpdate options', SCORE_NAMES));
     const data = tokens(list, 'tokens');
     const scores = call(() => cache.#native.scoreSync(context, data, model, alpha));
-    cache.#native.stats();
+    cache.#native.stats(); // the garbage collector is told of the memory
     return scores;
   }
 
-  /** Forgets everything that was counted. */
+  /**
+   * Forgets everything that was counted.
+   *
+   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG while a job is under way
+   */
   clear(): void {
-    const cache = NgramCache.#self(this);
+    const cache = NgramCache.#idle(this);
     cache.#native.clear();
     cache.#native.stats();
   }
 
-  /** A summary. */
+  /** A summary; while a job is under way, of what was counted before. */
   toJSON(): NgramCacheSummary {
     const cache = NgramCache.#self(this);
-    const { tokens: counted, contexts, bytes: nbytes } = cache.#native.stats();
+    if (!cache.#jobs.isBusy) cache.#stats = cache.#native.stats();
+    const { tokens: counted, contexts, bytes: nbytes } = cache.#stats;
     return { order: cache.#order, vocab: cache.#vocab, lambda: cache.#lambda, tokens: counted, contexts, nbytes };
   }
 }

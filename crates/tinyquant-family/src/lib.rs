@@ -3,6 +3,7 @@
 
 mod error;
 pub mod lnmp;
+mod memory;
 pub mod scalar;
 pub mod turboquant;
 pub mod weights;

@@ -61,9 +61,10 @@ impl NativeKvCache {
                 value_seed: number::seed(&config.value_seed)?,
                 scale: config.scale.map(|scale| scale as f32),
             })?;
+            let external = External::new(env, cache.memory());
             Ok(Self {
                 inner: Arc::new(Mutex::new(Arc::new(cache))),
-                external: External::default(),
+                external,
             })
         })
     }
@@ -209,7 +210,7 @@ impl NativeKvCache {
     }
 
     fn report(&mut self, env: Env) {
-        let bytes = lock(&self.inner).nbytes();
+        let bytes = lock(&self.inner).memory();
         self.external.set(env, bytes);
     }
 }

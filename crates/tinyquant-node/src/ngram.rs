@@ -4,7 +4,6 @@ use crate::error::{Failure, guard};
 use crate::job::{self, NativeAbort, Request};
 use crate::memory::External;
 use crate::number;
-use crate::progress::OnProgress;
 use napi::Env;
 use napi::bindgen_prelude::{Float64Array, Object, ObjectFinalize};
 use napi_derive::napi;
@@ -74,10 +73,17 @@ impl NativeNgramCache {
         guard(env, || Ok(lock(&self.inner).probabilities(context)?.into()))
     }
 
-    /// Counts a token.
+    /// Counts a token; the garbage collector is told of the memory that this takes.
     #[napi]
-    pub fn update(&self, env: Env, context: &[u32], next: u32) -> napi::Result<()> {
-        guard(env, || Ok(lock(&self.inner).update(context, next)?))
+    pub fn update(&mut self, env: Env, context: &[u32], next: u32) -> napi::Result<()> {
+        guard(env, || {
+            let mut cache = lock(&self.inner);
+            cache.update(context, next)?;
+            let bytes = cache.bytes();
+            drop(cache);
+            self.external.set(env, bytes);
+            Ok(())
+        })
     }
 
     /// Scores tokens and counts each after its score, and waits.
@@ -102,7 +108,7 @@ impl NativeNgramCache {
 
     /// Scores tokens and counts each after its score, on the pool. All arrays are copied before this returns.
     #[napi(
-        ts_args_type = "context: Uint32Array, tokens: Uint32Array, model: Float64Array | null, alpha: number, abort: NativeAbort | null, onProgress: ((done: number, total: number) => void) | null",
+        ts_args_type = "context: Uint32Array, tokens: Uint32Array, model: Float64Array | null, alpha: number, abort: NativeAbort | null",
         ts_return_type = "Promise<Float64Array>"
     )]
     #[allow(
@@ -117,7 +123,6 @@ impl NativeNgramCache {
         model: Option<&[f64]>,
         alpha: f64,
         abort: Option<&NativeAbort>,
-        on_progress: Option<OnProgress<'_>>,
     ) -> napi::Result<Object<'env>> {
         guard(*env, || {
             let inner = Arc::clone(&self.inner);
@@ -129,7 +134,7 @@ impl NativeNgramCache {
             };
             let request = Request {
                 abort,
-                on_progress,
+                on_progress: None,
                 input: None,
             };
             job::start(env, request, Box::new(work), |_, scores| {

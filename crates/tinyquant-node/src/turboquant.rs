@@ -120,10 +120,18 @@ impl ObjectFinalize for NativeQuantizedRows {
     }
 }
 
+impl ObjectFinalize for NativeRowCodec {
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.external.release(env);
+        Ok(())
+    }
+}
+
 /// A codec.
-#[napi]
+#[napi(custom_finalize)]
 pub struct NativeRowCodec {
     inner: Arc<RowCodec>,
+    external: External,
 }
 
 #[napi]
@@ -139,7 +147,8 @@ impl NativeRowCodec {
             let seed = number::seed(&seed)?;
             let spec = RowsSpec::new(dim, bits_of(bits, "bits")?, seed, method_of(&method)?)?;
             let inner = Arc::new(RowCodec::new(spec)?);
-            Ok(Self { inner })
+            let external = External::new(env, inner.nbytes());
+            Ok(Self { inner, external })
         })
     }
 

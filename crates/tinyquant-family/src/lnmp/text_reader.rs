@@ -475,7 +475,13 @@ impl<'a> Parser<'a> {
         self.base + at as u64
     }
 
+    /// Hostile words are quoted in part.
     fn malformed(&self, kind: &'static str, at: usize, reason: impl Into<String>) -> Error {
+        let mut reason: String = reason.into();
+        if let Some((end, _)) = reason.char_indices().nth(QUOTED) {
+            reason.truncate(end);
+            reason.push_str("...");
+        }
         Error::malformed(kind, self.offset(at), reason)
     }
 
@@ -494,6 +500,9 @@ impl<'a> Parser<'a> {
         }
     }
 }
+
+/// Characters of a message that quotes what was read.
+const QUOTED: usize = 120;
 
 const HINTS: [&str; 12] = [
     "i", "f", "b", "s", "sa", "r", "ra", "v", "qv", "ia", "fa", "ba",

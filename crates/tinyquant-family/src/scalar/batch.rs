@@ -1,7 +1,7 @@
 //! Many embeddings of any lengths.
 
 use crate::Error;
-use crate::scalar::memory::filled;
+use crate::memory::zeros;
 use crate::scalar::vector::{body_len, quantize_body};
 use crate::scalar::{Mode, QuantizedView, Scheme};
 use rayon::ThreadPool;
@@ -126,8 +126,8 @@ pub fn quantize_batch(
         return Err(Error::data(ErrorCode::DimMismatch, message));
     }
     let sizes: Vec<usize> = lengths.iter().map(|len| body_len(scheme, *len)).collect();
-    let mut bodies = filled::<u8>(sizes.iter().sum())?;
-    let mut outcomes = filled::<Option<Error>>(lengths.len())?;
+    let mut bodies = zeros::<u8>(sizes.iter().sum())?;
+    let mut outcomes = zeros::<Option<Error>>(lengths.len())?;
 
     let mut jobs = Vec::with_capacity(lengths.len().div_ceil(BLOCK));
     let (mut values, mut room) = (values, bodies.as_mut_slice());

@@ -88,7 +88,7 @@ pub fn quantize(dtype: Dtype, dim: u16, data: &[u8], scheme: Scheme) -> Result<R
         .iter()
         .map(|value| f32::from_le_bytes(*value))
         .collect();
-    let mut data = crate::scalar::memory::filled::<u8>(scheme.data_len(values.len()))?;
+    let mut data = crate::memory::zeros::<u8>(scheme.data_len(values.len()))?;
     let header = codes(EmbeddingKernels::active(), &values, scheme, &mut data);
     Ok(RawVector {
         scheme,
@@ -128,7 +128,7 @@ pub fn dequantize(vector: &RawVector) -> Result<Vec<f32>, Error> {
         Scheme::QInt4 => dim.min(2 * data.len()),
         Scheme::Binary => dim.min(8 * data.len()),
     };
-    let mut out = crate::scalar::memory::filled::<f32>(len)?;
+    let mut out = crate::memory::zeros::<f32>(len)?;
     let parts = Parts {
         scheme,
         header: Header {

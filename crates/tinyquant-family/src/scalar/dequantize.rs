@@ -69,7 +69,7 @@ impl QuantizedView<'_> {
     /// # Errors
     /// `ERR_TQ_LIMIT` where there is no memory.
     pub fn dequantize(&self, reading: Reading) -> Result<Vec<f32>, Error> {
-        let mut out = crate::scalar::memory::filled(self.dim() as usize)?;
+        let mut out = crate::memory::zeros(self.dim() as usize)?;
         decode(self.parts(), reading, &mut out);
         Ok(out)
     }

@@ -9,7 +9,6 @@
 mod batch;
 pub mod compat;
 mod dequantize;
-pub(crate) mod memory;
 mod quality;
 mod quantize;
 mod row_bytes;

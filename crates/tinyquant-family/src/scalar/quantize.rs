@@ -44,7 +44,7 @@ impl Header {
 /// As [`quantize_into`], and `ERR_TQ_LIMIT` where there is no memory.
 pub fn quantize(values: &[f32], scheme: Scheme, mode: Mode) -> Result<QuantizedVector, Error> {
     let dim = check_dim(values)?;
-    let mut data = crate::scalar::memory::filled::<u8>(scheme.data_len(values.len()))?;
+    let mut data = crate::memory::zeros::<u8>(scheme.data_len(values.len()))?;
     let header = quantize_into(values, scheme, mode, &mut data)?;
     Ok(QuantizedVector::from_checked(scheme, dim, header, data))
 }

@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::lnmp::reader::Reader;
-use crate::scalar::memory::filled;
+use crate::memory::zeros;
 use crate::scalar::{Layout, RowBits, ScaledRows};
 use tinyquant_codec::{Error as CodecError, ErrorCode};
 
@@ -88,7 +88,7 @@ impl ScaledRows {
         let width = if packed { (6 * cols).div_ceil(8) } else { cols };
         let coded = reader.take(rows.saturating_mul(width))?;
         reader.finish()?;
-        let mut codes = filled::<i8>(rows * cols)?;
+        let mut codes = zeros::<i8>(rows * cols)?;
         for (row, (coded, codes)) in coded
             .chunks_exact(width)
             .zip(codes.chunks_exact_mut(cols))

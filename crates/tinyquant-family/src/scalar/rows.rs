@@ -4,7 +4,7 @@
 //! scale 1. The codes `-top - 1` never occur.
 
 use crate::Error;
-use crate::scalar::memory::filled;
+use crate::memory::zeros;
 use rayon::ThreadPool;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -77,7 +77,7 @@ pub fn quantize_rows(
         return Err(Error::data(ErrorCode::DimMismatch, message));
     }
     check_finite(matrix, cols)?;
-    let (mut codes, mut scales) = (filled::<i8>(matrix.len())?, filled::<f32>(rows)?);
+    let (mut codes, mut scales) = (zeros::<i8>(matrix.len())?, zeros::<f32>(rows)?);
     let block = (BLOCK / cols).max(1);
     let jobs: Vec<_> = matrix
         .chunks(block * cols)
@@ -165,7 +165,7 @@ impl ScaledRows {
     /// # Errors
     /// `ERR_TQ_LIMIT` where there is no memory.
     pub fn dequantize(&self) -> Result<Vec<f32>, Error> {
-        let mut out = filled(self.codes.len())?;
+        let mut out = zeros(self.codes.len())?;
         self.decode(&mut out);
         Ok(out)
     }

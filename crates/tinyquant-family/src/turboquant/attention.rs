@@ -5,9 +5,10 @@ use super::decoder::{Decoder, Queries};
 use super::kv_cache::{KvCache, mismatch};
 use super::packing::unpack_rows;
 use super::parallel;
-use super::rows::{QuantizedRows, zeros};
+use super::rows::QuantizedRows;
 use super::tile::Tile;
 use crate::Error;
+use crate::memory::zeros;
 use tinyquant_codec::Control;
 use tinyquant_kernels::{LANES, PANEL};
 

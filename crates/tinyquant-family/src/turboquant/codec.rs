@@ -6,9 +6,10 @@ use super::encoder::Encoder;
 use super::levels::Levels;
 use super::parallel;
 use super::rotation::Rotation;
-use super::rows::{Method, QuantizedRows, RowsSpec, zeros};
+use super::rows::{Method, QuantizedRows, RowsSpec};
 use super::sketch::{Sketch, SketchKind};
 use crate::Error;
+use crate::memory::zeros;
 use std::ops::Deref;
 use tinyquant_codec::{Control, Detail, ErrorCode, check_finite, rows_of};
 
@@ -57,6 +58,11 @@ impl RowCodec {
     /// What decides the codec.
     pub fn spec(&self) -> RowsSpec {
         self.spec
+    }
+
+    /// Bytes of the rotation and the sketch, with those that are made at first use.
+    pub fn nbytes(&self) -> usize {
+        self.rotation.nbytes() + self.sketch.as_ref().map_or(0, Sketch::nbytes)
     }
 
     /// The levels of a coordinate; none for a sketch of one bit.

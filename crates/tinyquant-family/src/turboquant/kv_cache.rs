@@ -125,6 +125,11 @@ impl KvCache {
         rows.map(QuantizedRows::nbytes).sum()
     }
 
+    /// Bytes of keys, values and codecs.
+    pub fn memory(&self) -> usize {
+        self.nbytes() + self.keys_codec.nbytes() + self.values_codec.nbytes()
+    }
+
     /// What scores are multiplied with.
     pub fn scale(&self) -> f32 {
         let usual = 1.0 / (self.config.head_dim as f64).sqrt();

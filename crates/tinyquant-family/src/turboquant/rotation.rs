@@ -31,6 +31,14 @@ pub(crate) enum Rotation {
 }
 
 impl Rotation {
+    /// Bytes that the map takes.
+    pub(crate) fn nbytes(&self) -> usize {
+        match self {
+            Self::Dense { rows, columns } => size_of_val(&rows[..]) + size_of_val(&columns[..]),
+            Self::Signs { signs, orders } => size_of_val(&signs[..]) + size_of_val(&orders[..]),
+        }
+    }
+
     pub(crate) fn new(dim: usize, seed: u64) -> Result<Self, Error> {
         if dim < DENSE_BELOW {
             let matrix = Dense::shared(seed, dim, &Control::default())?.to_row_major()?;

@@ -3,7 +3,8 @@
 use super::packing::packed_len;
 use super::sketch::{MAX_GAUSSIAN, SketchKind};
 use crate::Error;
-use tinyquant_codec::{Detail, Error as CodecError, ErrorCode, MAX_DIMENSION};
+use crate::memory::zeros;
+use tinyquant_codec::{Detail, ErrorCode, MAX_DIMENSION};
 
 /// How vectors are quantized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -301,16 +302,4 @@ impl QuantizedRows {
             ),
         })
     }
-}
-
-/// Zeros, or an error where the system refuses the memory.
-pub(crate) fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
-    let mut values = Vec::new();
-    values
-        .try_reserve_exact(len)
-        .map_err(|_| CodecError::OutOfMemory {
-            bytes: (len as u64).saturating_mul(size_of::<T>() as u64),
-        })?;
-    values.resize(len, T::default());
-    Ok(values)
 }

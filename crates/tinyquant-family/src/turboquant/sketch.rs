@@ -89,6 +89,14 @@ impl Sketch {
         })
     }
 
+    /// Bytes that the projections take once all that is made at first use is made.
+    pub(crate) fn nbytes(&self) -> usize {
+        match &self.source {
+            Source::Rotation(rotation) => rotation.nbytes(),
+            Source::Gaussian { dim, .. } => 2 * size_of::<i16>() * dim * dim.next_multiple_of(2),
+        }
+    }
+
     pub(crate) fn weight(&self) -> f64 {
         self.weight
     }

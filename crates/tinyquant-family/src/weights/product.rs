@@ -5,6 +5,7 @@ use super::kmeans::{self, Nearest, Plan};
 use super::levels::check_codes;
 use super::matrix::{check_rows, check_values};
 use crate::Error;
+use crate::memory::zeros;
 use rayon::prelude::*;
 use tinyquant_codec::{Control, Error as CodecError, ErrorCode};
 
@@ -198,11 +199,12 @@ impl ProductQuantizer {
     /// Rows that the codes stand for.
     ///
     /// # Errors
-    /// `ERR_TQ_DIM_MISMATCH` for codes that are no whole rows, `ERR_TQ_FORMAT` for a code without a centroid.
+    /// `ERR_TQ_DIM_MISMATCH` for codes that are no whole rows, `ERR_TQ_FORMAT` for a code without a centroid, `ERR_TQ_LIMIT`
+    /// where memory is refused.
     pub fn decode(&self, codes: &[u8]) -> Result<Vec<f32>, Error> {
         self.check_codes(codes)?;
         let width = self.width();
-        let mut vectors = vec![0.0; codes.len() * width];
+        let mut vectors = zeros::<f32>(codes.len().saturating_mul(width))?;
         let codes = codes.chunks_exact(self.parts);
         for (row, codes) in vectors.chunks_exact_mut(self.dim).zip(codes) {
             for (part, (values, code)) in row.chunks_exact_mut(width).zip(codes).enumerate() {

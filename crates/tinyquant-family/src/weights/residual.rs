@@ -7,6 +7,7 @@ use super::kmeans::{self, Nearest, Plan};
 use super::levels::{Levels, check_codes};
 use super::matrix::{check_rows, check_values};
 use crate::Error;
+use crate::memory::zeros;
 use tinyquant_codec::{Control, ErrorCode};
 
 const MAGIC: [u8; 4] = *b"TQRQ";
@@ -166,7 +167,7 @@ impl ResidualQuantizer {
     ///
     /// # Errors
     /// `ERR_TQ_INVALID_ARG` for stages that there are not, `ERR_TQ_DIM_MISMATCH` for codes that are not equally many a
-    /// stage, `ERR_TQ_FORMAT` for a code without a centroid.
+    /// stage, `ERR_TQ_FORMAT` for a code without a centroid, `ERR_TQ_LIMIT` where memory is refused.
     pub fn decode(&self, codes: &[u8], stages: usize) -> Result<Vec<f32>, Error> {
         let all = self.stages.len();
         if !(1..=all).contains(&stages) {
@@ -182,7 +183,7 @@ impl ResidualQuantizer {
             ));
         }
         let points = codes.len() / all;
-        let mut values = vec![0.0; points * self.width];
+        let mut values = zeros::<f32>(points.saturating_mul(self.width))?;
         for (stage, centroids) in self.stages.iter().take(stages).enumerate() {
             let codes = &codes[stage * points..][..points];
             check_codes(codes, centroids.len() / self.width, "centroid")?;

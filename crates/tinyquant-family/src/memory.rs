@@ -7,7 +7,7 @@ use tinyquant_codec::Error as CodecError;
 ///
 /// # Errors
 /// `ERR_TQ_LIMIT` where the system refuses; an ordinary allocation would end the process.
-pub(crate) fn filled<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
+pub(crate) fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
     let mut values = Vec::new();
     let refused = |_| CodecError::OutOfMemory {
         bytes: (len as u64).saturating_mul(size_of::<T>() as u64),
@@ -23,8 +23,8 @@ mod tests {
 
     #[test]
     fn impossible_sizes_are_refused() {
-        let error = filled::<f32>(1 << 61).unwrap_err();
+        let error = zeros::<f32>(1 << 61).unwrap_err();
         assert_eq!(error.code(), tinyquant_codec::ErrorCode::Limit);
-        assert_eq!(filled::<u8>(2).unwrap(), [0, 0]);
+        assert_eq!(zeros::<u8>(2).unwrap(), [0, 0]);
     }
 }
