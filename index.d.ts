@@ -12,6 +12,7 @@ declare abstract class Handle {
 }
 //#endregion
 //#region ts/native-types.d.ts
+/** How a codebook is found; {@link TrainOptions.method} tells what each does. */
 type TrainMethod = "tinyquant" | "lloyd-max";
 //#endregion
 //#region ts/hits.d.ts
@@ -70,6 +71,7 @@ interface VectorBackend {
 */
 declare class BruteForceBackend extends Handle {
   #private;
+  /** An empty backend. */
   constructor();
   /** Number of vectors. */
   get count(): number;
@@ -961,6 +963,8 @@ declare class TinyQuantError extends Error {
   /** Facts about the failure; absent when there are none beyond the message. */
   readonly details?: ErrorDetails;
   /**
+  * An error of this package.
+  *
   * @param code one of {@link ERROR_CODES}
   * @param message what was given, what was expected and where
   * @param options details and cause

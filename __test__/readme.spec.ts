@@ -1,25 +1,32 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 interface Block {
-  language: string;
-  code: string;
-  line: number;
+  readonly document: string;
+  readonly language: string;
+  readonly code: string;
+  readonly line: number;
 }
 
 const root = join(__dirname, '..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8').replaceAll('\r\n', '\n');
+const guides = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+const documents = ['README.md', ...guides.map((name) => `docs/${name}`)];
+const textOf = (document: string): string => readFileSync(join(root, document), 'utf8').replaceAll('\r\n', '\n');
 const scripts = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }).scripts;
 
-const blocks: Block[] = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map((match) => ({
-  language: match[1] ?? '',
-  code: match[2] ?? '',
-  line: readme.slice(0, match.index).split('\n').length,
-}));
+const blocks: Block[] = documents.flatMap((document) => {
+  const text = textOf(document);
+  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map((match) => ({
+    document,
+    language: match[1] ?? '',
+    code: match[2] ?? '',
+    line: text.slice(0, match.index).split('\n').length,
+  }));
+});
 const programs = blocks.filter(({ language }) => ['ts', 'js'].includes(language));
 
 /** A user's folder, with this package installed in it. */
@@ -34,7 +41,14 @@ beforeAll(() => {
     join(project, 'node_modules', '@types', 'node'),
     'junction',
   );
+  for (const document of documents) {
+    mkdirSync(folderOf(document), { recursive: true });
+    symlinkSync(join(root, 'fixtures'), join(folderOf(document), 'fixtures'), 'junction');
+  }
 });
+
+/** Where the programs and commands of a document run. */
+const folderOf = (document: string): string => join(project, document.replaceAll(/\W/g, '-'));
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
@@ -54,41 +68,54 @@ function complaints(path: string): string[] {
   return ts.getPreEmitDiagnostics(program).map((each) => ts.flattenDiagnosticMessageText(each.messageText, '\n'));
 }
 
-describe('README.md', () => {
-  it('has programs to run', () => {
-    expect(programs.length).toBeGreaterThan(0);
-  });
-
-  it.each(programs)('line $line: the $language block works as pasted', ({ language, code, line }) => {
-    const common = language === 'js' && /\brequire\(/.test(code);
-    let source = code;
-    if (language === 'ts') {
-      const path = join(project, `block-${line}.mts`);
-      writeFileSync(path, code);
-      expect(complaints(path)).toEqual([]);
-      source = ts.transpileModule(code, {
-        compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-      }).outputText;
+describe('README.md and the guides', () => {
+  it('have programs to run', () => {
+    for (const document of ['README.md', 'docs/memory.md', 'docs/bundlers.md', 'docs/migrating-from-tinyquant.md']) {
+      expect(programs.filter((each) => each.document === document).length, document).toBeGreaterThan(1);
     }
-    const script = join(project, `block-${line}.${common ? 'cjs' : 'mjs'}`);
-    writeFileSync(script, source);
-    execFileSync(process.execPath, [script], { cwd: project, stdio: 'pipe', timeout: 60_000 });
   });
 
-  it('has commands that work as pasted', () => {
-    const lines = blocks.filter(({ language }) => language === 'sh').flatMap(({ code }) => code.trim().split('\n'));
-    const commands = lines.filter((line) => line.startsWith('npx tinyquant '));
-    expect(commands.length).toBeGreaterThan(0);
-    symlinkSync(join(root, 'fixtures'), join(project, 'fixtures'), 'junction');
+  it.each(programs)(
+    '$document, line $line: the $language block works as pasted',
+    ({ document, language, code, line }) => {
+      const folder = folderOf(document);
+      const common = language === 'js' && /\brequire\(|\bmodule\.exports\b/.test(code);
+      let source = code;
+      if (language === 'ts') {
+        const path = join(folder, `block-${line}.mts`);
+        writeFileSync(path, code);
+        expect(complaints(path)).toEqual([]);
+        source = ts.transpileModule(code, {
+          compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+        }).outputText;
+      }
+      const script = join(folder, `block-${line}.${common ? 'cjs' : 'mjs'}`);
+      writeFileSync(script, source);
+      execFileSync(process.execPath, [script], { cwd: folder, stdio: 'pipe', timeout: 60_000 });
+    },
+  );
+
+  it.each(documents)('%s: commands work as pasted', (document) => {
+    const own = blocks.filter((each) => each.document === document && each.language === 'sh');
+    const commands = own
+      .flatMap(({ code }) => code.trim().split('\n'))
+      .filter((line) => line.startsWith('npx tinyquant '));
+    if (document === 'README.md') expect(commands.length).toBeGreaterThan(0);
     for (const command of commands) {
       const args = command.split(' ').slice(2);
-      execFileSync(process.execPath, [join(root, 'dist', 'cli.js'), ...args], { cwd: project, stdio: 'pipe' });
+      execFileSync(process.execPath, [join(root, 'dist', 'cli.js'), ...args], {
+        cwd: folderOf(document),
+        stdio: 'pipe',
+      });
     }
   });
 
   it('names only npm scripts that exist', () => {
-    const named = [...readme.matchAll(/npm (?:run )?(test|(?<=run )[\w:-]+)/g)].map((match) => match[1]);
-    expect(named.length).toBeGreaterThan(0);
+    const files = [...documents, 'CONTRIBUTING.md', 'SECURITY.md'];
+    const named = files.flatMap((document) =>
+      [...textOf(document).matchAll(/npm (?:run )?(test|(?<=run )[\w:-]+)/g)].map((match) => match[1]),
+    );
+    expect(named.length).toBeGreaterThan(5);
     for (const name of named) expect(Object.keys(scripts)).toContain(name);
   });
 });

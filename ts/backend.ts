@@ -45,6 +45,7 @@ const MAX_TOP_K = 0xffff_ffff;
 export class BruteForceBackend extends Handle {
   readonly #native: NativeBruteForce;
 
+  /** An empty backend. */
   constructor() {
     super();
     this.#native = call(() => new native.NativeBruteForce());

@@ -80,6 +80,8 @@ export class TinyQuantError extends Error {
   declare readonly details?: ErrorDetails;
 
   /**
+   * An error of this package.
+   *
    * @param code one of {@link ERROR_CODES}
    * @param message what was given, what was expected and where
    * @param options details and cause

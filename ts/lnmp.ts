@@ -1,7 +1,7 @@
 /** LNMP records: text and binary, containers, and changes of embeddings. */
 import { fromNative, type LnmpField, type LnmpFields, type LnmpType, nativeField, toNative } from './lnmp-field.js';
 import { call, native } from './native.js';
-import type { NativeLnmpMode, NativeMeasure } from './native-scalar.js';
+import type { NativeMeasure } from './native-scalar.js';
 import { boolean, integer, invalidArg, oneOf, options, text } from './validate.js';
 import { bytes, toVector, type Vector } from './vectors.js';
 
@@ -30,7 +30,7 @@ export interface DecodeRecordOptions {
 }
 
 /** What a container holds: a text, or a frame for one of several uses. */
-export type ContainerMode = NativeLnmpMode;
+export type ContainerMode = 'text' | 'binary' | 'stream' | 'delta' | 'embedding' | 'spatial';
 
 /** Options of {@link encodeContainer}. */
 export interface EncodeContainerOptions {

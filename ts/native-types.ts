@@ -12,6 +12,7 @@ export interface NativeConfig {
   readonly configHash: string;
 }
 
+/** How a codebook is found; {@link TrainOptions.method} tells what each does. */
 export type TrainMethod = 'tinyquant' | 'lloyd-max';
 
 export interface NativeCodebook {

@@ -6,10 +6,15 @@ import { failure, io, ioFailure } from './origin.js';
 
 /** Where bytes can be sent one chunk after another: any `stream.Writable` of bytes. */
 export interface ByteWritable {
+  /** Takes a chunk; the callback says when it has gone out. */
   write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean;
+  /** Ends the stream; the callback says when everything has gone out. */
   end(callback: (error?: Error | null) => void): unknown;
+  /** Gives the stream up. */
   destroy(error?: Error): unknown;
+  /** Listens to failure and end. */
   on(event: 'error' | 'close', listener: (error?: Error) => void): unknown;
+  /** Takes back what `on` did. */
   removeListener(event: 'error' | 'close', listener: (error?: Error) => void): unknown;
 }
 

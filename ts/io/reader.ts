@@ -47,6 +47,7 @@ export interface ReadVectorsOptions {
  * the next one is read, and no more: two batches are in memory.
  */
 export interface VectorReader extends AsyncIterable<VectorBatch> {
+  /** Begins to read; once only. */
   [Symbol.asyncIterator](): AsyncIterator<VectorBatch, undefined, undefined>;
 }
 
