@@ -126,10 +126,15 @@ interface CodecConfigOptions {
 type CodecConfigOpts = CodecConfigOptions;
 /** The JSON form of a {@link CodecConfig}. The seed is decimal text, because a JSON number cannot hold 64 bits. */
 interface CodecConfigJson {
+  /** Bits per coordinate. */
   readonly bitWidth: BitWidth;
+  /** Seed of the rotation, in decimal. */
   readonly seed: string;
+  /** Values per vector. */
   readonly dimension: number;
+  /** Whether records keep a residual. */
   readonly residualEnabled: boolean;
+  /** Hash of the other fields. */
   readonly configHash: ConfigHash;
 }
 /**
@@ -238,10 +243,15 @@ declare class Codebook extends Handle {
 //#region ts/compressed.d.ts
 /** The fields of a {@link CompressedVector} that fit in a line. */
 interface CompressedVectorSummary {
+  /** Hash of the configuration. */
   readonly configHash: ConfigHash;
+  /** Number of coordinates. */
   readonly dimension: number;
+  /** Bits per coordinate. */
   readonly bitWidth: BitWidth;
+  /** Whether there is a residual. */
   readonly hasResidual: boolean;
+  /** Bytes of the payload. */
   readonly sizeBytes: number;
 }
 /**
@@ -480,11 +490,17 @@ type Metadata = Readonly<Record<string, unknown>>;
 //#region ts/entry.d.ts
 /** The fields of a {@link VectorEntry} as plain JSON values. */
 interface VectorEntrySummary {
+  /** The caller's name for the vector. */
   readonly vectorId: string;
+  /** Number of values. */
   readonly dimension: number;
+  /** Hash of the corpus' configuration. */
   readonly configHash: ConfigHash;
+  /** Whether the stored form keeps a residual. */
   readonly hasResidual: boolean;
+  /** Time of insertion, as ISO 8601. */
   readonly insertedAt: string;
+  /** The metadata given at insertion, or `null`. */
   readonly metadata: Metadata | null;
 }
 /**
@@ -559,11 +575,14 @@ interface EventBase {
 }
 /** A corpus was made. */
 interface CorpusCreated extends EventBase {
+  /** Tells the event apart. */
   readonly type: "CorpusCreated";
+  /** How the corpus stores its vectors. */
   readonly compressionPolicy: CompressionPolicyKind;
 }
 /** Vectors were inserted: one event per call that inserted any. */
 interface VectorsInserted extends EventBase {
+  /** Tells the event apart. */
   readonly type: "VectorsInserted";
   /** Their ids, in insertion order. */
   readonly vectorIds: readonly string[];
@@ -572,6 +591,7 @@ interface VectorsInserted extends EventBase {
 }
 /** All vectors were reconstructed with `decompressAll`. */
 interface CorpusDecompressed extends EventBase {
+  /** Tells the event apart. */
   readonly type: "CorpusDecompressed";
   /** How many. */
   readonly vectorCount: number;
@@ -581,8 +601,11 @@ interface CorpusDecompressed extends EventBase {
 * change is reported as a `TinyQuantError`, and this event is never recorded.
 */
 interface CompressionPolicyViolationDetected extends EventBase {
+  /** Tells the event apart. */
   readonly type: "CompressionPolicyViolationDetected";
+  /** TinyQuant's name of the rule. */
   readonly violationType: string;
+  /** What happened, for people. */
   readonly detail: string;
 }
 /** What {@link Corpus.pendingEvents} reports, told apart by `type`. */
@@ -640,10 +663,15 @@ interface SaveOptions extends JobOptions {
 type MetadataById = Readonly<Record<string, Metadata | null>> | ReadonlyMap<string, Metadata | null>;
 /** A summary of a {@link Corpus}. */
 interface CorpusSummary {
+  /** The caller's name for the corpus. */
   readonly corpusId: string;
+  /** How vectors are stored. */
   readonly compressionPolicy: CompressionPolicyKind;
+  /** Hash of the configuration. */
   readonly configHash: string;
+  /** Values per vector. */
   readonly dimension: number;
+  /** Number of vectors. */
   readonly vectorCount: number;
 }
 /**
@@ -830,8 +858,11 @@ interface WrittenCorpus {
 }
 /** A summary of a {@link CorpusWriter}. */
 interface CorpusWriterSummary {
+  /** The file that is written. */
   readonly path: string;
+  /** The caller's name for the corpus. */
   readonly corpusId: string;
+  /** Rows taken so far. */
   readonly rows: number;
 }
 /**
@@ -1185,14 +1216,21 @@ interface SearchIndexMemory {
 //#region ts/search-index.d.ts
 /** A summary of a {@link SearchIndex}. */
 interface SearchIndexSummary {
+  /** Values per vector. */
   readonly dim: number;
+  /** Bits per coordinate. */
   readonly bits: IndexBits;
+  /** How vectors are compared. */
   readonly metric: Metric;
+  /** Kind of the ids. */
   readonly idType: IdType;
+  /** What is kept of the vectors beside their codes. */
   readonly originals: Originals;
   /** Decimal text: a JSON number cannot hold 64 bits. */
   readonly seed: string;
+  /** Number of vectors. */
   readonly size: number;
+  /** Whether the index is fitted to a sample. */
   readonly fitted: boolean;
 }
 /**
@@ -1403,10 +1441,15 @@ interface TqcvReaderOptions {
 }
 /** A summary of a {@link TqcvReader}. */
 interface TqcvSummary {
+  /** Number of records. */
   readonly length: number;
+  /** Values per vector. */
   readonly dimension: number;
+  /** Bits per coordinate. */
   readonly bitWidth: BitWidth;
+  /** Whether records keep a residual. */
   readonly hasResidual: boolean;
+  /** Hash of the configuration. */
   readonly configHash: ConfigHash;
 }
 /**

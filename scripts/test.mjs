@@ -67,6 +67,12 @@ const STEPS = [
   { name: 'build', title: 'Addon, facade and its committed typings', run: build },
   { name: 'types', title: 'Type check', run: () => tool('typescript', [], { command: 'tsc' }) },
   { name: 'vitest', title: 'Tests of the package and of the README', run: () => tool('vitest', ['run']) },
+  { name: 'docs', title: 'Documentation site', run: () => script('docs.mjs') },
+  {
+    name: 'examples',
+    title: 'Packages of examples/, installed from the packed package',
+    run: () => script('examples.mjs', '--built'),
+  },
   {
     name: 'demo-weights',
     title: 'Weights of a real encoder, or embeddings where these cannot be had',

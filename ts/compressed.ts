@@ -16,10 +16,15 @@ export let wrapBatch: (handle: NativeBatch) => CompressedBatch;
 
 /** The fields of a {@link CompressedVector} that fit in a line. */
 export interface CompressedVectorSummary {
+  /** Hash of the configuration. */
   readonly configHash: ConfigHash;
+  /** Number of coordinates. */
   readonly dimension: number;
+  /** Bits per coordinate. */
   readonly bitWidth: BitWidth;
+  /** Whether there is a residual. */
   readonly hasResidual: boolean;
+  /** Bytes of the payload. */
   readonly sizeBytes: number;
 }
 

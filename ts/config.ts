@@ -27,10 +27,15 @@ export type CodecConfigOpts = CodecConfigOptions;
 
 /** The JSON form of a {@link CodecConfig}. The seed is decimal text, because a JSON number cannot hold 64 bits. */
 export interface CodecConfigJson {
+  /** Bits per coordinate. */
   readonly bitWidth: BitWidth;
+  /** Seed of the rotation, in decimal. */
   readonly seed: string;
+  /** Values per vector. */
   readonly dimension: number;
+  /** Whether records keep a residual. */
   readonly residualEnabled: boolean;
+  /** Hash of the other fields. */
   readonly configHash: ConfigHash;
 }
 

@@ -43,8 +43,11 @@ export interface WrittenCorpus {
 
 /** A summary of a {@link CorpusWriter}. */
 export interface CorpusWriterSummary {
+  /** The file that is written. */
   readonly path: string;
+  /** The caller's name for the corpus. */
   readonly corpusId: string;
+  /** Rows taken so far. */
   readonly rows: number;
 }
 

@@ -60,10 +60,15 @@ export type MetadataById = Readonly<Record<string, Metadata | null>> | ReadonlyM
 
 /** A summary of a {@link Corpus}. */
 export interface CorpusSummary {
+  /** The caller's name for the corpus. */
   readonly corpusId: string;
+  /** How vectors are stored. */
   readonly compressionPolicy: CompressionPolicyKind;
+  /** Hash of the configuration. */
   readonly configHash: string;
+  /** Values per vector. */
   readonly dimension: number;
+  /** Number of vectors. */
   readonly vectorCount: number;
 }
 

@@ -11,11 +11,17 @@ export let wrapEntry: (handle: NativeEntry) => VectorEntry;
 
 /** The fields of a {@link VectorEntry} as plain JSON values. */
 export interface VectorEntrySummary {
+  /** The caller's name for the vector. */
   readonly vectorId: string;
+  /** Number of values. */
   readonly dimension: number;
+  /** Hash of the corpus' configuration. */
   readonly configHash: ConfigHash;
+  /** Whether the stored form keeps a residual. */
   readonly hasResidual: boolean;
+  /** Time of insertion, as ISO 8601. */
   readonly insertedAt: string;
+  /** The metadata given at insertion, or `null`. */
   readonly metadata: Metadata | null;
 }
 

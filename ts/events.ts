@@ -11,12 +11,15 @@ interface EventBase {
 
 /** A corpus was made. */
 export interface CorpusCreated extends EventBase {
+  /** Tells the event apart. */
   readonly type: 'CorpusCreated';
+  /** How the corpus stores its vectors. */
   readonly compressionPolicy: CompressionPolicyKind;
 }
 
 /** Vectors were inserted: one event per call that inserted any. */
 export interface VectorsInserted extends EventBase {
+  /** Tells the event apart. */
   readonly type: 'VectorsInserted';
   /** Their ids, in insertion order. */
   readonly vectorIds: readonly string[];
@@ -26,6 +29,7 @@ export interface VectorsInserted extends EventBase {
 
 /** All vectors were reconstructed with `decompressAll`. */
 export interface CorpusDecompressed extends EventBase {
+  /** Tells the event apart. */
   readonly type: 'CorpusDecompressed';
   /** How many. */
   readonly vectorCount: number;
@@ -36,8 +40,11 @@ export interface CorpusDecompressed extends EventBase {
  * change is reported as a `TinyQuantError`, and this event is never recorded.
  */
 export interface CompressionPolicyViolationDetected extends EventBase {
+  /** Tells the event apart. */
   readonly type: 'CompressionPolicyViolationDetected';
+  /** TinyQuant's name of the rule. */
   readonly violationType: string;
+  /** What happened, for people. */
   readonly detail: string;
 }
 

@@ -24,7 +24,9 @@ export interface DeltaChange {
 
 /** The fields of an {@link EmbeddingDelta} as plain JSON values. */
 export interface EmbeddingDeltaJson {
+  /** Id of the embedding that is changed. */
   readonly baseId: number;
+  /** What is added to which values. */
   readonly changes: readonly DeltaChange[];
 }
 

@@ -48,6 +48,7 @@ const DTYPES: readonly LnmpDtype[] = ['f32', 'f16', 'i8', 'u8', 'binary'];
 
 /** An embedding of values other than 32-bit floats. */
 export interface LnmpEmbedding {
+  /** Number type of the values. */
   readonly dtype: LnmpDtype;
   /** Number of values, up to 65535. */
   readonly dim: number;
@@ -57,6 +58,7 @@ export interface LnmpEmbedding {
 
 /** What a text says in place of an embedding or of changes, whose values it cannot hold. */
 export interface LnmpOmitted {
+  /** What the text leaves out. */
   readonly omitted: 'embedding' | 'delta';
   /** Number of values or changes. */
   readonly count: number;
@@ -84,7 +86,9 @@ export type LnmpValue =
 export interface LnmpField {
   /** Number of the field, 0 to 65535. */
   readonly fid: number;
+  /** Type of the value. */
   readonly type: LnmpType;
+  /** The value. */
   readonly value: LnmpValue;
 }
 
@@ -93,8 +97,11 @@ export type LnmpValueInput = LnmpValue | BigInt64Array | readonly number[] | Lnm
 
 /** A field to write. Where `type` is absent it follows from the value. */
 export interface LnmpFieldInput {
+  /** Number of the field, 0 to 65535. */
   readonly fid: number;
+  /** Type of the value. Default: what goes with the value. */
   readonly type?: LnmpType;
+  /** The value. */
   readonly value: LnmpValueInput;
 }
 

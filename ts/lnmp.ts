@@ -42,10 +42,13 @@ export interface EncodeContainerOptions {
 
 /** What {@link decodeContainer} returns. */
 export interface LnmpContainer {
+  /** What the container holds. */
   readonly mode: ContainerMode;
   /** Whether checksums are announced. */
   readonly checksums: boolean;
+  /** Bytes beside the content. */
   readonly metadata: Uint8Array;
+  /** The record. */
   readonly fields: LnmpField[];
 }
 

@@ -31,6 +31,7 @@ export interface DequantizeOptions {
 
 /** The parts of a {@link QuantizedVector}. */
 export interface QuantizedVectorParts {
+  /** How the values are coded. */
   readonly scheme: QuantScheme;
   /** Number of values, from 1 to 2^32 - 1. */
   readonly dim: number;
@@ -46,16 +47,23 @@ export interface QuantizedVectorParts {
 
 /** The JSON form of a {@link QuantizedVector}. */
 export interface QuantizedVectorJson extends Omit<QuantizedVectorParts, 'data'> {
+  /** The codes. */
   readonly data: readonly number[];
 }
 
 /** The JSON form that lnmp-quant writes. */
 export interface LnmpVectorJson {
+  /** Number of values. */
   readonly dim: number;
+  /** LNMP's name of the scheme. */
   readonly scheme: string;
+  /** The step. */
   readonly scale: number;
+  /** As `zeroPoint` of {@link QuantizedVectorParts}. */
   readonly zero_point: number;
+  /** As `minVal` of {@link QuantizedVectorParts}. */
   readonly min_val: number;
+  /** The codes. */
   readonly data: readonly number[];
 }
 

@@ -47,7 +47,9 @@ export type CompressionTarget = 'conservative' | 'moderate' | 'aggressive' | 'ma
 export interface QuantizeBatchStats {
   /** Vectors given. */
   readonly total: number;
+  /** Vectors that were quantized. */
   readonly succeeded: number;
+  /** Vectors that were refused. */
   readonly failed: number;
   /** Milliseconds of quantizing. */
   readonly totalTimeMs: number;
@@ -57,6 +59,7 @@ export interface QuantizeBatchStats {
 export interface QuantizeBatchResult {
   /** For each vector, in order, its quantized form or why there is none. */
   readonly results: readonly (QuantizedVector | TinyQuantError)[];
+  /** Counts and time. */
   readonly stats: QuantizeBatchStats;
 }
 
@@ -68,6 +71,7 @@ export interface QuantizationQuality {
   readonly max: number;
   /** Sum of the magnitudes of the errors over that of the values. */
   readonly lossRatio: number;
+  /** Mean of the squared errors. */
   readonly meanSquaredError: number;
   /** Cosine of the angle between original and reconstruction. */
   readonly cosine: number;

@@ -10,9 +10,13 @@ export type RowBits = 6 | 8;
 
 /** The fields of {@link ScaledRows} that fit in a line. */
 export interface ScaledRowsSummary {
+  /** Rows of the matrix. */
   readonly rows: number;
+  /** Columns of the matrix. */
   readonly cols: number;
+  /** Bits of a value. */
   readonly bits: RowBits;
+  /** Bytes of codes and scales. */
   readonly sizeBytes: number;
 }
 

@@ -39,14 +39,21 @@ import { bytes, own, toQuery, toRows, type Vector, type VectorRows } from './vec
 
 /** A summary of a {@link SearchIndex}. */
 export interface SearchIndexSummary {
+  /** Values per vector. */
   readonly dim: number;
+  /** Bits per coordinate. */
   readonly bits: IndexBits;
+  /** How vectors are compared. */
   readonly metric: Metric;
+  /** Kind of the ids. */
   readonly idType: IdType;
+  /** What is kept of the vectors beside their codes. */
   readonly originals: Originals;
   /** Decimal text: a JSON number cannot hold 64 bits. */
   readonly seed: string;
+  /** Number of vectors. */
   readonly size: number;
+  /** Whether the index is fitted to a sample. */
   readonly fitted: boolean;
 }
 

@@ -16,10 +16,15 @@ export interface TqcvReaderOptions {
 
 /** A summary of a {@link TqcvReader}. */
 export interface TqcvSummary {
+  /** Number of records. */
   readonly length: number;
+  /** Values per vector. */
   readonly dimension: number;
+  /** Bits per coordinate. */
   readonly bitWidth: BitWidth;
+  /** Whether records keep a residual. */
   readonly hasResidual: boolean;
+  /** Hash of the configuration. */
   readonly configHash: ConfigHash;
 }
 

@@ -52,16 +52,25 @@ export interface SignalOptions {
 
 /** A summary of a {@link KvCache}. */
 export interface KvCacheSummary {
+  /** Heads of keys and values. */
   readonly heads: number;
+  /** Values of a head. */
   readonly headDim: number;
+  /** Bits of a number of a key. */
   readonly keyBits: ProdBits;
+  /** Bits of a number of a value. */
   readonly valueBits: MseBits;
+  /** Codec of the keys. */
   readonly keys: KeyCodec;
   /** Decimal text: a JSON number cannot hold 64 bits. */
   readonly keySeed: string;
+  /** As `keySeed`, for the values. */
   readonly valueSeed: string;
+  /** Factor of the scores. */
   readonly scale: number;
+  /** Tokens held. */
   readonly length: number;
+  /** Bytes of all keys and values. */
   readonly nbytes: number;
 }
 

@@ -44,21 +44,29 @@ export interface ProdCodecOptions {
 
 /** A summary of an {@link MseCodec}. */
 export interface MseCodecSummary {
+  /** Tells the codecs apart. */
   readonly kind: 'mse';
+  /** Values of a vector. */
   readonly dim: number;
+  /** Bits of a value. */
   readonly bits: MseBits;
   /** Decimal text: a JSON number cannot hold 64 bits. */
   readonly seed: string;
+  /** Whether norms are kept that make scores unbiased. */
   readonly unbiased: boolean;
 }
 
 /** A summary of a {@link ProdCodec}. */
 export interface ProdCodecSummary {
+  /** Tells the codecs apart. */
   readonly kind: 'prod';
+  /** Values of a vector. */
   readonly dim: number;
+  /** Bits of a value. */
   readonly bits: ProdBits;
   /** Decimal text: a JSON number cannot hold 64 bits. */
   readonly seed: string;
+  /** How the residual is sketched. */
   readonly sketch: SketchKind;
 }
 

@@ -17,9 +17,13 @@ export type SketchKind = 'gaussian' | 'rotation';
 
 /** A summary of {@link QuantizedRows}. */
 export interface QuantizedRowsSummary {
+  /** Codec of the rows. */
   readonly kind: RowKind;
+  /** How many rows. */
   readonly rows: number;
+  /** Values of a row. */
   readonly dim: number;
+  /** Bits of a value. */
   readonly bits: number;
   /** Decimal text: a JSON number cannot hold 64 bits. */
   readonly seed: string;
@@ -27,6 +31,7 @@ export interface QuantizedRowsSummary {
   readonly unbiased?: boolean;
   /** Only of rows of a `ProdCodec`. */
   readonly sketch?: SketchKind;
+  /** Bytes of the rows. */
   readonly nbytes: number;
 }
 

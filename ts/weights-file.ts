@@ -34,13 +34,17 @@ export interface WriteTensorsOptions extends Omit<StoreTensorOptions, 'shape'>, 
 
 /** What {@link writeTensors} wrote. */
 export interface WrittenTensors {
+  /** Tensors in the file. */
   readonly tensorCount: number;
+  /** Length of the file in bytes. */
   readonly sizeBytes: number;
 }
 
 /** A summary of a {@link TensorFile}. */
 export interface TensorFileSummary {
+  /** The file. */
   readonly path: string;
+  /** Number of tensors. */
   readonly tensorCount: number;
 }
 

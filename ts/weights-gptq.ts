@@ -38,7 +38,9 @@ export interface GptqJobOptions extends GptqOptions, JobOptions {}
 
 /** Weights as integers times scales. */
 export interface QuantizedWeights {
+  /** Rows of the matrix. */
   readonly rows: number;
+  /** Columns of the matrix. */
   readonly cols: number;
   /** Largest code. */
   readonly qmax: number;

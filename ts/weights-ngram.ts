@@ -38,8 +38,11 @@ export interface ScoreJobOptions extends ScoreOptions {
 
 /** A summary of an {@link NgramCache}. */
 export interface NgramCacheSummary {
+  /** Tokens of the longest n-gram. */
   readonly order: number;
+  /** Number of tokens that there are. */
   readonly vocab: number;
+  /** Weight of the shorter context. */
   readonly lambda: number;
   /** Tokens that were counted. */
   readonly tokens: number;

@@ -30,9 +30,13 @@ export type ProductMeasure = 'dot' | 'l2';
 
 /** A summary of a {@link ProductQuantizer}. */
 export interface ProductQuantizerSummary {
+  /** Values of a vector. */
   readonly dim: number;
+  /** Parts that a vector is cut into. */
   readonly parts: number;
+  /** Centroids of a part. */
   readonly centroids: number;
+  /** Bits of the codes for each value. */
   readonly bitsPerValue: number;
 }
 

@@ -25,8 +25,11 @@ export interface ResidualJobOptions extends ResidualOptions, JobOptions {}
 
 /** A summary of a {@link ResidualQuantizer}. */
 export interface ResidualQuantizerSummary {
+  /** Bits of each stage. */
   readonly bits: readonly number[];
+  /** Values that are coded together. */
   readonly vectorLength: number;
+  /** Bits of the codes for each value. */
   readonly bitsPerValue: number;
 }
 

@@ -71,7 +71,9 @@ export interface StoredTensor {
 export interface TensorInfo {
   /** Kind of the values; of a foreign file also a kind that is not read, by its own name. */
   readonly dtype: TensorDtype | (string & {});
+  /** Lengths of the dimensions. */
   readonly shape: readonly number[];
+  /** How the values are stored. */
   readonly method: TensorMethod;
   /** Bits of a value before zstd; 0 for a kind that is not read. */
   readonly bits: number;

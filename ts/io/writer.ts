@@ -41,7 +41,9 @@ export interface WriteVectorsOptions {
 
 /** What {@link writeVectors} wrote. */
 export interface WriteVectorsResult {
+  /** Rows written. */
   readonly rows: number;
+  /** Length of what was written, in bytes. */
   readonly sizeBytes: number;
 }
 
