@@ -72,7 +72,7 @@ describe('a process that runs for long', () => {
   });
 
   it('keeps its memory and a free event loop under a mixed load', async () => {
-    const { counts, wrong, loop, samples } = await json<Mixed>('mixed.mjs', ['12', '12'], 60_000, ['--expose-gc']);
+    const { counts, wrong, loop, samples } = await json<Mixed>('mixed.mjs', ['10', '12'], 60_000, ['--expose-gc']);
     expect(wrong).toEqual([]);
     const names = ['batches', 'changer', 'compressor', 'failures', 'opener', 'pipeline', 'search'];
     expect(Object.keys(counts).sort()).toEqual(names);
