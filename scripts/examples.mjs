@@ -25,12 +25,17 @@ function pack(source, folder) {
   return join(folder, made);
 }
 
-/** Tarballs of the package and of the addon that lies in native/, by package name. */
+/** Whether a platform package is that of this process. */
+function isHere({ os, cpu, libc }) {
+  const own = process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+  return os.includes(process.platform) && cpu.includes(process.arch) && (libc?.includes(own) ?? true);
+}
+
+/** Tarballs of the package and of the addon in native/ of this platform, by package name. */
 function tarballs(folder) {
-  const addons = readdirSync(join(root, 'native')).filter((name) => name.endsWith('.node'));
-  const binary = addons.find((name) => name.startsWith('tinyquant.'));
-  if (binary === undefined) throw new Stop('native/ holds no addon: run npm run build');
-  const platform = basename(binary, '.node').slice('tinyquant.'.length);
+  const platform = readdirSync(join(root, 'npm')).find((name) => isHere(read(root, 'npm', name, 'package.json')));
+  const binary = `tinyquant.${platform}.node`;
+  if (!existsSync(join(root, 'native', binary))) throw new Stop(`native/ holds no ${binary}: run npm run build`);
   const staged = join(folder, platform);
   cpSync(join(root, 'npm', platform), staged, { recursive: true });
   cpSync(join(root, 'native', binary), join(staged, binary));

@@ -71,10 +71,11 @@ try {
   const [pack] = JSON.parse(output);
   show('package: to download', pack.size / 1e6, 'MB', 2);
   show('package: installed', pack.unpackedSize / 1e6, 'MB', 2);
-  const [addon] = readdirSync(join(root, 'native')).filter((name) => name.endsWith('.node'));
-  const path = join(root, 'native', addon);
-  show(`addon ${addon}: to download (gzip)`, gzipSync(readFileSync(path), { level: 9 }).length / 1e6, 'MB', 2);
-  show(`addon ${addon}: installed`, statSync(path).size / 1e6, 'MB', 2);
+  for (const addon of readdirSync(join(root, 'native')).filter((name) => name.endsWith('.node'))) {
+    const path = join(root, 'native', addon);
+    show(`addon ${addon}: to download (gzip)`, gzipSync(readFileSync(path), { level: 9 }).length / 1e6, 'MB', 2);
+    show(`addon ${addon}: installed`, statSync(path).size / 1e6, 'MB', 2);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -38,7 +38,9 @@ export class SearchPool {
   }
 
   #settle(number, hits, error) {
-    const { worker, resolve, reject } = this.#waiting.get(number);
+    const waiting = this.#waiting.get(number);
+    if (waiting === undefined) return; // rejected when the pool was closed
+    const { worker, resolve, reject } = waiting;
     this.#waiting.delete(number);
     if (![...this.#waiting.values()].some((each) => each.worker === worker)) worker.unref();
     if (error === undefined) resolve(hits);
