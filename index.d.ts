@@ -357,6 +357,17 @@ interface JobOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 //#endregion
+//#region ts/batch-backend.d.ts
+/** A device that compresses and reconstructs batches in place of the CPU; the `GpuBackend` of `tinyquant/gpu` is one. */
+interface BatchBackend {
+  /** Vectors from which on a batch goes to the device. */
+  readonly batchThreshold: number;
+  /** Does what `Codec.compressBatch` does. */
+  compressBatch(vectors: VectorRows, config: CodecConfig, codebook: Codebook, o?: JobOptions): Promise<CompressedBatch>;
+  /** Does what `Codec.decompressBatch` does. */
+  decompressBatch(compressed: CompressedBatch | readonly CompressedVector[], config: CodecConfig, codebook: Codebook, o?: JobOptions): Promise<Float32Array>;
+}
+//#endregion
 //#region ts/rotation.d.ts
 /**
 * The orthogonal matrix that spreads a vector's energy evenly over its coordinates before rounding: Q of the QR
@@ -398,9 +409,17 @@ interface CompressBatchOptions extends JobOptions {
   * `ArrayBuffer`. Default `false`: the input is copied before the call returns, and later writes to it change nothing.
   */
   readonly transfer?: boolean;
+  /**
+  * A device that large batches go to: those of `backend.batchThreshold` vectors and more. Smaller ones stay on the CPU.
+  * The `GpuBackend` of `tinyquant/gpu` is one; what it gives equals what the CPU gives, as its description says.
+  */
+  readonly backend?: BatchBackend;
 }
 /** Options of {@link Codec.decompressBatch}. */
-interface DecompressBatchOptions extends JobOptions {}
+interface DecompressBatchOptions extends JobOptions {
+  /** A device that large batches go to, as for {@link CompressBatchOptions.backend}. */
+  readonly backend?: BatchBackend;
+}
 /**
 * Compresses and reconstructs vectors. It keeps no state: one instance serves everything, and two give the same bytes.
 * Results do not depend on processor, thread count, or on whether a vector goes alone or in a batch.
@@ -1573,4 +1592,4 @@ declare function version(): string;
 */
 declare function simdLevel(): string;
 //#endregion
-export { type BitWidth, BruteForceBackend, Codebook, Codec, CodecConfig, type CodecConfigJson, type CodecConfigOptions, type CodecConfigOpts, type CompressBatchOptions, CompressedBatch, CompressedVector, type CompressedVectorSummary, CompressionPolicy, type CompressionPolicyKind, type CompressionPolicyViolationDetected, type ConfigHash, Corpus, type CorpusCreated, type CorpusDecompressed, type CorpusEvent, type CorpusOptions, type CorpusOpts, type CorpusSummary, CorpusWriter, type CorpusWriterOptions, type CorpusWriterSummary, type DecompressBatchOptions, ERROR_CODES, type ErrorCode, type ErrorDetails, type FileInfo, type FilePath, type Hits, type IdList, type IdType, type IdTypeOf, type IndexAddOptions, type IndexBits, type IndexBuildOptions, type IndexFromCorpusOptions, type IndexId, type IndexSearchOptions, type IndexSegment, type IndexSettings, type InsertOptions, type JobOptions, type Metadata, type MetadataById, type Metric, type OpenOptions, type Originals, type Progress, RotationMatrix, type SaveOptions, SearchIndex, type SearchIndexMemory, type SearchIndexOptions, type SearchIndexStats, type SearchIndexSummary, type SearchOptions, type SearchResult, type StorageDtype, TinyQuantError, type TinyQuantErrorOptions, TqcvReader, type TqcvReaderOptions, type TqcvSummary, TqcvWriter, type TqcvWriterOptions, type TrainMethod, type TrainOptions, type Vector, type VectorBackend, VectorEntry, type VectorEntrySummary, type VectorRows, type Vectors, type VectorsInserted, type WriteRowsOptions, type WrittenCorpus, type WrittenTqcv, compress, decompress, fileInfo, isTinyQuantError, simdLevel, verifyFile, version };
+export { type BatchBackend, type BitWidth, BruteForceBackend, Codebook, Codec, CodecConfig, type CodecConfigJson, type CodecConfigOptions, type CodecConfigOpts, type CompressBatchOptions, CompressedBatch, CompressedVector, type CompressedVectorSummary, CompressionPolicy, type CompressionPolicyKind, type CompressionPolicyViolationDetected, type ConfigHash, Corpus, type CorpusCreated, type CorpusDecompressed, type CorpusEvent, type CorpusOptions, type CorpusOpts, type CorpusSummary, CorpusWriter, type CorpusWriterOptions, type CorpusWriterSummary, type DecompressBatchOptions, ERROR_CODES, type ErrorCode, type ErrorDetails, type FileInfo, type FilePath, type Hits, type IdList, type IdType, type IdTypeOf, type IndexAddOptions, type IndexBits, type IndexBuildOptions, type IndexFromCorpusOptions, type IndexId, type IndexSearchOptions, type IndexSegment, type IndexSettings, type InsertOptions, type JobOptions, type Metadata, type MetadataById, type Metric, type OpenOptions, type Originals, type Progress, RotationMatrix, type SaveOptions, SearchIndex, type SearchIndexMemory, type SearchIndexOptions, type SearchIndexStats, type SearchIndexSummary, type SearchOptions, type SearchResult, type StorageDtype, TinyQuantError, type TinyQuantErrorOptions, TqcvReader, type TqcvReaderOptions, type TqcvSummary, TqcvWriter, type TqcvWriterOptions, type TrainMethod, type TrainOptions, type Vector, type VectorBackend, VectorEntry, type VectorEntrySummary, type VectorRows, type Vectors, type VectorsInserted, type WriteRowsOptions, type WrittenCorpus, type WrittenTqcv, compress, decompress, fileInfo, isTinyQuantError, simdLevel, verifyFile, version };

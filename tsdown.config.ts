@@ -10,6 +10,7 @@ const entries: Record<string, string> = {
   scalar: 'ts/scalar.ts',
   lnmp: 'ts/lnmp.ts',
   weights: 'ts/weights.ts',
+  gpu: 'ts/gpu.ts',
 };
 
 /** The command line and what it loads: without typings, and not to be imported. */
@@ -23,8 +24,8 @@ const shared: UserConfig = {
   platform: 'node',
   target: 'node20.19',
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
-  // The loader of the addon stays a file of its own: dist/ and ts/ both lie beside native/.
-  deps: { neverBundle: [/\/native\/binding\.cjs$/] },
+  // The loaders of the addons stay files of their own: dist/ and ts/ both lie beside native/.
+  deps: { neverBundle: [/\/native\/(?:binding|gpu)\.cjs$/] },
   hash: false,
   // scripts/facade.mjs empties dist/ before a build; the builds below write into it at the same time.
   clean: false,

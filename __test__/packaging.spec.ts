@@ -28,7 +28,6 @@ const text = (path: string): string => readFileSync(join(root, path), 'utf8');
 const manifest = (folder: string): Manifest => JSON.parse(text(join(folder, 'package.json'))) as Manifest;
 
 const main = manifest('.');
-const platforms = readdirSync(join(root, 'npm')).sort();
 
 /** `x86_64-unknown-linux-gnu` as npm folders are named: `linux-x64-gnu`. */
 function platformOf(target: string): string {
@@ -95,7 +94,7 @@ describe('the main package', () => {
     );
     expect(packed.filter((path) => path.endsWith('.node'))).toEqual([]);
     const kept =
-      /^(index\.(js|mjs|d\.ts|d\.mts)|dist\/.*|native\/binding\.(cjs|d\.cts)|package\.json|README\.md|LICENSE)$/;
+      /^(index\.(js|mjs|d\.ts|d\.mts)|dist\/.*|native\/(binding|gpu)\.(cjs|d\.cts)|package\.json|README\.md|LICENSE)$/;
     expect(packed.filter((path) => !kept.test(path))).toEqual([]);
   });
 });
@@ -117,31 +116,39 @@ describe('the entry points', () => {
       expect(names.length, name).toBeGreaterThan(0);
       expect(JSON.parse(output), name).toEqual(names);
       // What the root exports too is the same; some entry points export names of their own.
-      const hasOwn = ['./io', './lnmp', './scalar', './turboquant', './weights'].includes(entry);
+      const hasOwn = ['./gpu', './io', './lnmp', './scalar', './turboquant', './weights'].includes(entry);
       const shared = names.filter((key) => !hasOwn || key in face);
       for (const key of shared) expect(common[key], `${key} of ${name}`).toBe(face[key]);
     }
   });
 });
 
-describe('the platform packages', () => {
+const FAMILIES = [
+  { folder: 'npm', napi: main.napi, count: 8, loader: 'native/binding.cjs' },
+  // No musl system has GPU drivers to speak of.
+  { folder: 'npm-gpu', napi: JSON.parse(text('npm-gpu.json')) as Manifest['napi'], count: 6, loader: 'native/gpu.cjs' },
+];
+
+describe.each(FAMILIES)('the platform packages in $folder', ({ folder: family, napi, count, loader }) => {
+  const platforms = readdirSync(join(root, family)).sort();
+
   it('are those of the targets', () => {
-    expect(main.napi.targets.map(platformOf).sort()).toEqual(platforms);
-    expect(platforms).toHaveLength(8);
+    expect(napi.targets.map(platformOf).sort()).toEqual(platforms);
+    expect(platforms).toHaveLength(count);
   });
 
   it.each(platforms)('%s agrees with the main package', (platform) => {
-    const folder = join('npm', platform);
+    const folder = join(family, platform);
     const own = manifest(folder);
     const [os, cpu, abi] = platform.split('-');
-    const binary = `${main.napi.binaryName}.${platform}.node`;
+    const binary = `${napi.binaryName}.${platform}.node`;
     const libc = { gnu: ['glibc'], musl: ['musl'] }[abi ?? ''];
     expect(own).toMatchObject({
-      name: `${main.napi.packageName}-${platform}`,
+      name: `${napi.packageName}-${platform}`,
       version: main.version,
       license: main.license,
       engines: main.engines,
-      repository: { url: main.repository.url, directory: `npm/${platform}` },
+      repository: { url: main.repository.url, directory: `${family}/${platform}` },
       os: [os],
       cpu: [cpu],
       main: binary,
@@ -152,9 +159,8 @@ describe('the platform packages', () => {
     expect(text(join(folder, 'README.md'))).toContain(`# ${own.name}\n`);
   });
 
-  it.each(platforms)('%s is what the loader asks for', (platform) => {
-    const loader = text('native/binding.cjs');
-    expect(loader).toContain(`require('./${main.napi.binaryName}.${platform}.node')`);
-    expect(loader).toContain(`require('${main.napi.packageName}-${platform}')`);
+  it.runIf(existsSync(join(root, loader))).each(platforms)('%s is what the loader asks for', (platform) => {
+    expect(text(loader)).toContain(`require('./${napi.binaryName}.${platform}.node')`);
+    expect(text(loader)).toContain(`require('${napi.packageName}-${platform}')`);
   });
 });

@@ -1,5 +1,13 @@
-// npm run build [-- ci]: addon into native/, facade into dist/ and the committed typings.
+// npm run build [-- [gpu] PROFILE]: addon into native/, facade into dist/ and the committed typings; with `gpu` the addon
+// of tinyquant/gpu instead.
 import { main } from './lib.mjs';
-import { setup } from './setup.mjs';
+import { buildGpuAddon, checkTools, installPackages, setup } from './setup.mjs';
 
-await main(() => setup({ profile: process.argv[2] ?? 'release' }));
+await main(async () => {
+  const args = process.argv.slice(2);
+  const profile = args.find((arg) => arg !== 'gpu') ?? 'release';
+  if (!args.includes('gpu')) return setup({ profile });
+  checkTools();
+  installPackages();
+  buildGpuAddon(profile);
+});

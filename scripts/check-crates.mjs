@@ -17,6 +17,8 @@ const ALLOWED = {
     'tinyquant-codec',
     'tinyquant-kernels',
   ],
+  'tinyquant-gpu': ['tinyquant-codec', 'tinyquant-kernels'],
+  'tinyquant-gpu-node': ['tinyquant-gpu', 'tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-testkit': ['tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-bench': [
     'tinyquant-store',
@@ -28,6 +30,9 @@ const ALLOWED = {
     'tinyquant-testkit',
   ],
 };
+
+/** Packages that only some crates may reach: wgpu would make every addon larger by megabytes. */
+const KEPT_APART = { wgpu: ['tinyquant-gpu', 'tinyquant-gpu-node'] };
 
 await main(() => {
   const metadata = capture('cargo', ['metadata', '--no-deps', '--format-version', '1']);
@@ -47,6 +52,11 @@ await main(() => {
     for (const other of members) {
       if (other !== name && reached.has(other) && !allowed.includes(other)) {
         problems.push(`${name} must not depend on ${other}`);
+      }
+    }
+    for (const [other, users] of Object.entries(KEPT_APART)) {
+      if (reached.has(other) !== users.includes(name)) {
+        problems.push(`${name} must ${users.includes(name) ? '' : 'not '}depend on ${other}`);
       }
     }
   }

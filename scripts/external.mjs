@@ -1,5 +1,5 @@
 // Programs from outside the repository that some checks use: what is missing, and how to get it.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { capture, root, run, Stop } from './lib.mjs';
 
@@ -42,4 +42,28 @@ export const peerBinary = join(peerRoot, 'bin', executable('tinyquant'));
 export function peerMissing() {
   if (isCi() || existsSync(peerBinary)) return null;
   return { reason: `tinyquant-cli ${PEER_VERSION} is not built`, install: 'node scripts/peer-cli.mjs' };
+}
+
+const ICD_FOLDERS = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d'];
+
+/** The file that names Mesa's software Vulkan device to the Vulkan loader, or null. */
+export function softwareDevice() {
+  const files = ICD_FOLDERS.filter((folder) => existsSync(folder)).flatMap((folder) =>
+    readdirSync(folder).map((name) => join(folder, name)),
+  );
+  return files.find((path) => /\/lvp_icd[^/]*\.json$/.test(path)) ?? null;
+}
+
+/** What the tests of the GPU backend lack, or null. */
+export function gpuMissing() {
+  if (softwareDevice() !== null) return null;
+  const reason = 'there is no software Vulkan device';
+  // Other systems have none in their packages.
+  return { reason, install: 'node scripts/lavapipe.mjs', isOptional: process.platform !== 'linux' };
+}
+
+/** Variables that pin Vulkan to the software device. */
+export function softwareEnv() {
+  const { XDG_RUNTIME_DIR = '/tmp' } = process.env;
+  return { VK_ICD_FILENAMES: softwareDevice() ?? '', XDG_RUNTIME_DIR };
 }

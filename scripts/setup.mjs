@@ -60,6 +60,20 @@ export function buildAddon(profile) {
   if (!done) throw new Stop('The addon did not build: see the compiler output above');
 }
 
+/** Builds native/tinyquant-gpu.<triple>.node, the addon of tinyquant/gpu, with its loader and typings. */
+export function buildGpuAddon(profile) {
+  const done = tool(
+    '@napi-rs/cli',
+    [
+      ...['build', '--platform', '--profile', profile, '--config-path', 'npm-gpu.json'],
+      ...['--manifest-path', 'crates/tinyquant-gpu-node/Cargo.toml'],
+      ...['--output-dir', 'native', '--js', 'gpu.cjs', '--dts', 'gpu.d.cts', '--no-const-enum'],
+    ],
+    { command: 'napi' },
+  );
+  if (!done) throw new Stop('The GPU addon did not build: see the compiler output above');
+}
+
 /**
  * Makes the package in this folder usable.
  * `profile` is the cargo profile of the addon: `ci` builds quickly, `release` is what users get.

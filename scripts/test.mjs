@@ -2,10 +2,10 @@
 // the last line counts them.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fuzzMissing, peerBinary, peerMissing } from './external.mjs';
+import { fuzzMissing, gpuMissing, peerBinary, peerMissing, softwareEnv } from './external.mjs';
 import { checkFacade } from './facade.mjs';
 import { capture, root, run, Stop, tool } from './lib.mjs';
-import { buildAddon, checkTools, installPackages } from './setup.mjs';
+import { buildAddon, buildGpuAddon, checkTools, installPackages } from './setup.mjs';
 
 // Optimised without link-time optimisation; one profile, so that everything shares one set of dependencies.
 const PROFILE = ['--profile', 'ci'];
@@ -26,6 +26,19 @@ async function build() {
   const stale = await checkFacade();
   if (stale.length > 0) throw new Stop(`Not as ts/ gives them: ${stale.join(', ')}. Run npm run build and review them`);
   return true;
+}
+
+/** The GPU backend on the software device: its Rust tests, then those of the package. */
+function gpu() {
+  const env = { ...softwareEnv(), TINYQUANT_TEST_GPU: 'software' };
+  // With the addon and for a named target, as that is built: both share wgpu, which takes more than a minute to compile.
+  const host = capture('rustc', ['-vV'])?.match(/^host: (\S+)$/m)?.[1];
+  const target = host === undefined ? [] : ['--target', host];
+  const packages = ['-p', 'tinyquant-gpu', '-p', 'tinyquant-gpu-node'];
+  const options = ['--', '--include-ignored', '--test-threads', '2'];
+  if (!run('cargo', ['test', ...packages, ...target, ...PROFILE, ...options], { env })) return false;
+  buildGpuAddon('ci');
+  return tool('vitest', ['run', '__test__/gpu.spec.ts'], { env });
 }
 
 const STEPS = [
@@ -51,7 +64,11 @@ const STEPS = [
       return script('peer-cli.mjs');
     },
   },
-  { name: 'cargo-test', title: 'Rust tests', run: () => cargo('test', '--workspace', '--no-fail-fast', ...PROFILE) },
+  {
+    name: 'cargo-test',
+    title: 'Rust tests, those of the GPU backend aside',
+    run: () => cargo('test', '--workspace', '--exclude', 'tinyquant-gpu', '--no-fail-fast', ...PROFILE),
+  },
   { name: 'crates', title: 'Dependencies between crates', run: () => script('check-crates.mjs') },
   {
     name: 'doc',
@@ -73,6 +90,7 @@ const STEPS = [
     title: 'Packages of examples/, installed from the packed package',
     run: () => script('examples.mjs', '--built'),
   },
+  { name: 'gpu', title: 'GPU backend on a software Vulkan device', needs: gpuMissing, run: gpu },
   {
     name: 'demo-weights',
     title: 'Weights of a real encoder, or embeddings where these cannot be had',

@@ -1,3 +1,4 @@
+import { type BatchBackend, batchBackend } from './batch-backend.js';
 import { Codebook, nativeCodebook, type TrainMethod, type TrainOptions } from './codebook.js';
 import {
   CompressedBatch,
@@ -17,7 +18,7 @@ import {
   type ConfigHash,
   nativeConfig,
 } from './config.js';
-import { JOB_OPTION_NAMES, type JobOptions, job, type Progress, runJob } from './job.js';
+import { JOB_OPTION_NAMES, type JobOptions, job, jobOptions, type Progress, runJob } from './job.js';
 import { call, native } from './native.js';
 import type { NativeBatch, NativeRecord } from './native-types.js';
 import { RotationMatrix } from './rotation.js';
@@ -32,10 +33,18 @@ export interface CompressBatchOptions extends JobOptions {
    * `ArrayBuffer`. Default `false`: the input is copied before the call returns, and later writes to it change nothing.
    */
   readonly transfer?: boolean;
+  /**
+   * A device that large batches go to: those of `backend.batchThreshold` vectors and more. Smaller ones stay on the CPU.
+   * The `GpuBackend` of `tinyquant/gpu` is one; what it gives equals what the CPU gives, as its description says.
+   */
+  readonly backend?: BatchBackend;
 }
 
 /** Options of {@link Codec.decompressBatch}. */
-export interface DecompressBatchOptions extends JobOptions {}
+export interface DecompressBatchOptions extends JobOptions {
+  /** A device that large batches go to, as for {@link CompressBatchOptions.backend}. */
+  readonly backend?: BatchBackend;
+}
 
 /** Either the native batch or the native records of an array. */
 function compressedInput(value: unknown): { batch: NativeBatch } | { records: NativeRecord[] } {
@@ -109,8 +118,9 @@ export class Codec {
     codebook: Codebook,
     o?: CompressBatchOptions,
   ): Promise<CompressedBatch> {
-    const given = options(o, 'compressBatch options', [...JOB_OPTION_NAMES, 'transfer']);
+    const given = options(o, 'compressBatch options', [...JOB_OPTION_NAMES, 'transfer', 'backend']);
     const control = job(given);
+    const backend = batchBackend(given.backend);
     const transfer = given.transfer === undefined ? false : boolean(given.transfer, 'transfer');
     const configHandle = nativeConfig(config, 'config');
     const codebookHandle = nativeCodebook(codebook, 'codebook');
@@ -119,6 +129,8 @@ export class Codec {
     // Whether the codebook fits is the native side's to say, before the caller's memory is taken: so with no rows.
     if (transfer) call(() => native.compressBatchSync(new Float32Array(0), configHandle, codebookHandle));
     const { data, owned } = transfer ? { data: takeOver(vectors, 'vectors'), owned: true } : rows;
+    if (backend !== undefined && rows.count >= backend.batchThreshold)
+      return backend.compressBatch(data, config, codebook, jobOptions(control));
     const handle = await runJob(control, 'compress', rows.count, (abort, onProgress) =>
       native.compressBatch(data, owned, configHandle, codebookHandle, abort, onProgress),
     );
@@ -151,11 +163,15 @@ export class Codec {
     codebook: Codebook,
     o?: DecompressBatchOptions,
   ): Promise<Float32Array> {
-    const control = job(options(o, 'decompressBatch options', JOB_OPTION_NAMES));
+    const given = options(o, 'decompressBatch options', [...JOB_OPTION_NAMES, 'backend']);
+    const control = job(given);
+    const backend = batchBackend(given.backend);
     const configHandle = nativeConfig(config, 'config');
     const codebookHandle = nativeCodebook(codebook, 'codebook');
     const input = compressedInput(compressed);
     const total = 'batch' in input ? input.batch.length : input.records.length;
+    if (backend !== undefined && total >= backend.batchThreshold)
+      return backend.decompressBatch(compressed, config, codebook, jobOptions(control));
     return runJob(control, 'decompress', total, (abort, onProgress) =>
       'batch' in input
         ? native.decompressBatch(input.batch, configHandle, codebookHandle, abort, onProgress)
@@ -208,6 +224,7 @@ export function decompress(compressed: CompressedVector, config: CodecConfig, co
 }
 
 export type {
+  BatchBackend,
   BitWidth,
   CodecConfigJson,
   CodecConfigOptions,

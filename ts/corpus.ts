@@ -1,5 +1,6 @@
 import { type Codebook, nativeCodebook, wrapCodebook } from './codebook.js';
 import { type CodecConfig, nativeConfig, wrapConfig } from './config.js';
+import { keepCorpus } from './corpus-handle.js';
 import { VectorEntry, type VectorEntrySummary, wrapEntry } from './entry.js';
 import {
   type CompressionPolicyViolationDetected,
@@ -166,6 +167,7 @@ export class Corpus extends Handle {
   constructor(o: CorpusOptions) {
     super();
     this.#state = o instanceof Opened ? call(() => stateOf(o.handle)) : stateFrom(o);
+    keepCorpus(this, this.#state.handle);
   }
 
   static #self(value: unknown): CorpusState {

@@ -20,6 +20,7 @@ export {
   type VectorBackend,
 } from './backend.js';
 export {
+  type BatchBackend,
   type BitWidth,
   Codebook,
   Codec,

@@ -100,6 +100,11 @@ export function job(given: Record<string, unknown>): Job {
   return { signal, onProgress: onProgress as ((progress: Progress) => void) | undefined };
 }
 
+/** The options again, for a call that checks them itself. */
+export function jobOptions({ signal, onProgress }: Job): JobOptions {
+  return { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
+}
+
 /** Work that is done once it has succeeded: a signal that aborts after that comes too late. */
 const LASTING: ReadonlySet<Progress['phase']> = new Set(['add', 'fit', 'save']);
 
@@ -108,14 +113,16 @@ const LASTING: ReadonlySet<Progress['phase']> = new Set(['add', 'fit', 'save']);
  *
  * @param total number of vectors, for the last report
  * @param start begins the native job; it must not run code of the caller
+ * @param newFlag makes the flag of the addon that runs the job
  */
 export async function runJob<T>(
   { signal, onProgress }: Job,
   phase: Progress['phase'],
   total: number,
   start: (abort: NativeAbort | null, onProgress: NativeProgress | null) => Promise<T>,
+  newFlag: () => NativeAbort = () => new native.NativeAbort(),
 ): Promise<T> {
-  const flag = signal === undefined && onProgress === undefined ? null : new native.NativeAbort();
+  const flag = signal === undefined && onProgress === undefined ? null : newFlag();
   const startedAt = performance.now();
   let last = -1;
   let settled = false;

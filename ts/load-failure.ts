@@ -1,6 +1,7 @@
 import { TinyQuantError } from './errors.js';
 
-const TRIPLES: Readonly<Record<string, string>> = {
+/** Platforms and C libraries, and how packages name them. */
+export const TRIPLES: Readonly<Record<string, string>> = {
   'darwin-arm64': 'darwin-arm64',
   'darwin-x64': 'darwin-x64',
   'linux-arm64-glibc': 'linux-arm64-gnu',
@@ -11,7 +12,8 @@ const TRIPLES: Readonly<Record<string, string>> = {
   'win32-x64': 'win32-x64-msvc',
 };
 
-interface Libc {
+/** A C library. */
+export interface Libc {
   readonly family: 'glibc' | 'musl';
   readonly version?: string;
 }
@@ -24,7 +26,7 @@ interface ReportHeader {
  * C library of the running process, from Node's own report: the files a distribution happens to install say nothing
  * reliable about the library this process is linked to.
  */
-function libc(): Libc | null {
+export function libc(): Libc | null {
   if (process.platform !== 'linux') return null;
   const { report } = process;
   // Host name look-ups can block the report for seconds on a machine without network.
@@ -42,7 +44,7 @@ function libc(): Libc | null {
  * message of its own, which blames the package manager whatever happened, and ends with a WebAssembly fallback that
  * is not published: both are left out where there is anything else to say.
  */
-function causesOf(error: unknown): string[] {
+export function causesOf(error: unknown): string[] {
   const attempts = messagesOf(error).reverse();
   const telling = attempts.filter((text) => !/^Cannot find native binding|wasi/.test(text));
   return telling.length > 0 ? telling : attempts;

@@ -44,7 +44,14 @@ export interface NativeRecord {
   toBytes(): Uint8Array;
 }
 
+/** What the records of a batch consist of, one record after another. */
+export interface NativeParts {
+  readonly packed: Uint8Array;
+  readonly residuals: Uint8Array;
+}
+
 export interface NativeBatch {
+  parts(config: NativeConfig, codebook: NativeCodebook): NativeParts;
   readonly length: number;
   readonly sizeBytes: number;
   at(index: number): NativeRecord;
@@ -108,7 +115,21 @@ export interface NativeCorpus {
   ): Promise<NativeHits[]>;
   save(path: string, append: boolean, abort: NativeAbort | null, onProgress: NativeProgress | null): Promise<void>;
   saveSync(path: string, append: boolean): void;
+  view(): NativeCorpusView;
   close(): void;
+}
+
+/** A corpus as it was, with the vectors numbered from 0 on. */
+export interface NativeCorpusView {
+  readonly rows: number;
+  page(first: number, count: number, abort: NativeAbort | null): Promise<NativeParts>;
+  searchAmong(
+    queries: Float32Array,
+    rows: Uint32Array,
+    counts: Uint32Array,
+    topK: number,
+    abort: NativeAbort | null,
+  ): Promise<NativeHits[]>;
 }
 
 export type NativePolicy = 'compress' | 'passthrough' | 'fp16';
@@ -226,7 +247,38 @@ export interface NativeSearchIndex {
   saveSync(path: string): void;
   toBytes(): Uint8Array;
   reportMemory(): void;
+  view(): NativeIndexView;
   close(): void;
+}
+
+/** How the rows of an index are coded. */
+export interface NativeUnitPlan {
+  readonly widths: Uint8Array;
+  readonly segmentUnits: Uint32Array;
+  readonly factorBases: Uint32Array;
+  readonly factorShifts: Uint32Array;
+  readonly hasNorms: boolean;
+}
+
+/** The rows of an index as they were, numbered from 0 on. */
+export interface NativeIndexView {
+  readonly rows: number;
+  plan(): NativeUnitPlan;
+  page(
+    first: number,
+    count: number,
+    abort: NativeAbort | null,
+  ): Promise<{ codes: Uint8Array; factors: Uint8Array; norms: Float32Array }>;
+  queries(values: Float32Array): { codes: Int8Array; scales: Float32Array; terms: Float32Array };
+  candidates(k: number, rescore: boolean): number;
+  searchAmong(
+    queries: Float32Array,
+    rows: Uint32Array,
+    counts: Uint32Array,
+    k: number,
+    rescore: boolean,
+    abort: NativeAbort | null,
+  ): Promise<NativeIndexHits>;
 }
 
 export interface NativeFileInfo {
@@ -363,7 +415,10 @@ export interface NativeBinding extends NativeScalar, NativeWeights {
   readonly NativeRotation: { fromConfig(config: NativeConfig): NativeRotation };
   readonly NativeAbort: new () => NativeAbort;
   readonly NativeRecord: { fromBytes(bytes: Uint8Array): NativeRecord };
-  readonly NativeBatch: { fromBytes(bytes: Uint8Array): NativeBatch };
+  readonly NativeBatch: {
+    fromBytes(bytes: Uint8Array): NativeBatch;
+    fromParts(config: NativeConfig, packed: Uint8Array, residuals: Uint8Array): NativeBatch;
+  };
   readonly NativeCorpus: {
     new (
       corpusId: string,

@@ -96,6 +96,9 @@ export async function buildOwned<Id extends IndexId>(
 /** Adds rows that nobody else can reach, in place of those that have their ids. Set by the class below. */
 export let replaceRows: (index: SearchIndex<IndexId>, rows: Float32Array, ids: NativeIds) => Promise<void>;
 
+/** The native half of an index that is open, or `undefined` for anything else. Set by the class below. */
+export let nativeIndex: (value: unknown) => NativeSearchIndex | undefined;
+
 /** Removes everything. Set by the class below. */
 export let clearRows: (index: SearchIndex<IndexId>) => Promise<void>;
 
@@ -118,6 +121,8 @@ export class SearchIndex<Id extends IndexId = number> extends Handle {
 
   static {
     replaceRows = (index, rows, ids) => SearchIndex.#write(SearchIndex.#open(index), {}, rows, ids, true);
+    nativeIndex = (value) =>
+      typeof value === 'object' && value !== null && #state in value ? SearchIndex.#open(value).handle : undefined;
     clearRows = async (index) => {
       const { handle, writers } = SearchIndex.#open(index);
       await writers.run(async () => call(() => handle.clear()));

@@ -25,6 +25,7 @@ pub struct Codebook {
 struct Inner {
     bit_width: u8,
     entries: Box<[f32]>,
+    thresholds: Box<[f32]>,
     table: QuantTable,
 }
 
@@ -97,11 +98,13 @@ impl Codebook {
                 std::cmp::Ordering::Greater => return Err(Error::CodebookNotSorted { index }),
             }
         }
-        let table = QuantTable::new(bit_width, entries, &thresholds(entries));
+        let thresholds = thresholds(entries);
+        let table = QuantTable::new(bit_width, entries, &thresholds);
         Ok(Self {
             inner: Arc::new(Inner {
                 bit_width,
                 entries: entries.into(),
+                thresholds: thresholds.into(),
                 table,
             }),
         })
@@ -195,6 +198,16 @@ impl Codebook {
     /// The entries, ascending.
     pub fn entries(&self) -> &[f32] {
         &self.inner.entries
+    }
+
+    /// For each entry the least value that gets its code or a later one.
+    pub fn thresholds(&self) -> &[f32] {
+        &self.inner.thresholds
+    }
+
+    /// The code of a rotated coordinate.
+    pub fn code(&self, value: f32) -> u8 {
+        self.table().index(value)
     }
 
     pub(crate) fn table(&self) -> &QuantTable {

@@ -147,10 +147,10 @@ pub fn decompress_batch(
     pool: Option<&ThreadPool>,
     control: &Control,
 ) -> Result<Vec<f32>, Error> {
+    check_batch(batch, config, codebook)?;
     let Some(layout) = &batch.layout else {
         return Ok(Vec::new());
     };
-    check_layout(layout, config, codebook, Some(0))?;
     let residual_len = layout.residual_len();
     let packed = batch.packed.chunks_exact(layout.packed_len());
     let mut residuals = batch.residuals.chunks_exact(residual_len.max(1));
@@ -269,11 +269,10 @@ fn decompress_parts(
 }
 
 /// Rotates rows of `config.dimension()` finite values, without padding between them, on the caller's thread.
-pub(crate) fn rotate(
-    vectors: &[f32],
-    config: &CodecConfig,
-    control: &Control,
-) -> Result<Vec<f32>, Error> {
+///
+/// # Errors
+/// `InvalidDimension`, `OutOfMemory`, `Cancelled`.
+pub fn rotate(vectors: &[f32], config: &CodecConfig, control: &Control) -> Result<Vec<f32>, Error> {
     let dimension = config.dimension();
     let rotation = Rotation::shared(config.seed(), dimension, control)?;
     let mut rotator = Rotator::new(dimension);
@@ -294,6 +293,21 @@ fn layout_of(config: &CodecConfig) -> RecordLayout {
         dimension: config.dimension(),
         bit_width: config.bit_width(),
         has_residual: config.residual_enabled(),
+    }
+}
+
+/// Fails unless the records of a batch were made under a configuration and fit a codebook, as decompressing them does.
+///
+/// # Errors
+/// `ConfigMismatch`, `CodebookIncompatible`, `DimensionMismatch`.
+pub fn check_batch(
+    batch: &CompressedBatch,
+    config: &CodecConfig,
+    codebook: &Codebook,
+) -> Result<(), Error> {
+    match &batch.layout {
+        Some(layout) => check_layout(layout, config, codebook, Some(0)),
+        None => Ok(()),
     }
 }
 

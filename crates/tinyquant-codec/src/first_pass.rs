@@ -10,9 +10,6 @@ const MAX_NORM: f64 = 1e30;
 /// Doubtful codes of a row up to which they are computed one by one.
 const FEW: usize = 32;
 
-/// Coordinates computed side by side, which hides the latency of the additions.
-const TOGETHER: usize = 4;
-
 /// Scratch memory that takes the codes of a block of rows.
 pub(crate) struct FirstPass {
     kernels: &'static Kernels,
@@ -115,29 +112,10 @@ impl FirstPass {
         if doubts.len() > FEW {
             return false;
         }
-        for group in doubts.chunks(TOGETHER) {
-            let sums = coordinates(vector, rotation, group);
-            for (coordinate, sum) in group.iter().zip(sums) {
-                codes[*coordinate] = table.index(sum);
-            }
+        let sums = rotation.coordinates(vector, &doubts);
+        for (coordinate, sum) in doubts.iter().zip(sums) {
+            codes[*coordinate] = table.index(sum);
         }
         true
     }
-}
-
-/// Rotated coordinates, as the rotation in f64 gives them. Rows of the matrix lie closer together in the panels
-/// of the other direction.
-fn coordinates(vector: &[f32], rotation: &Rotation, which: &[usize]) -> [f32; TOGETHER] {
-    let mut sums = [0.0; TOGETHER];
-    let panels = rotation.inverse().chunks_exact(vector.len() * PANEL);
-    for (values, panel) in vector.chunks(PANEL).zip(panels) {
-        let row = |i: usize| &panel[which[i.min(which.len() - 1)] * PANEL..][..PANEL];
-        let rows: [&[f64]; TOGETHER] = std::array::from_fn(row);
-        for (c, x) in values.iter().enumerate() {
-            for (sum, row) in sums.iter_mut().zip(rows) {
-                *sum += f64::from(*x) * row[c];
-            }
-        }
-    }
-    sums.map(|sum| sum as f32)
 }

@@ -30,7 +30,8 @@ mod validate;
 pub use batch::CompressedBatch;
 pub use codebook::{Codebook, TrainMethod};
 pub use codec::{
-    compress, compress_batch, decompress, decompress_batch, decompress_payloads, decompress_records,
+    check_batch, compress, compress_batch, decompress, decompress_batch, decompress_payloads,
+    decompress_records, rotate,
 };
 pub use config::CodecConfig;
 pub use control::Control;

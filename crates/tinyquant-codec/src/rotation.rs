@@ -7,6 +7,9 @@ use crate::{Control, Error, memory, rotation_cache};
 use std::sync::{Arc, OnceLock};
 use tinyquant_kernels::{PANEL, padded};
 
+/// Coordinates computed side by side, which hides the latency of the additions.
+const TOGETHER: usize = 4;
+
 /// A random orthogonal matrix `M`: the orthogonal factor, with positive diagonal of `R`, of a Gaussian matrix
 /// drawn from the seed. Its bits are the same on every machine.
 ///
@@ -80,6 +83,31 @@ impl Rotation {
             }
         }
         Ok(matrix)
+    }
+
+    /// Some coordinates of the rotated `vector`, each summed in f64 in index order: the very values that compressing
+    /// takes the codes of. Rows of the matrix lie closer together in the panels of the other direction.
+    ///
+    /// # Panics
+    /// Unless the vector has [`Rotation::dimension`] values and each coordinate is below it.
+    pub fn coordinates(&self, vector: &[f32], which: &[usize]) -> Vec<f32> {
+        assert!(vector.len() == self.dimension, "a vector of the dimension");
+        let mut all = Vec::with_capacity(which.len());
+        for group in which.chunks(TOGETHER) {
+            let mut sums = [0.0; TOGETHER];
+            let panels = self.inverse.chunks_exact(vector.len() * PANEL);
+            for (values, panel) in vector.chunks(PANEL).zip(panels) {
+                let row = |i: usize| &panel[group[i.min(group.len() - 1)] * PANEL..][..PANEL];
+                let rows: [&[f64]; TOGETHER] = std::array::from_fn(row);
+                for (c, x) in values.iter().enumerate() {
+                    for (sum, row) in sums.iter_mut().zip(rows) {
+                        *sum += f64::from(*x) * row[c];
+                    }
+                }
+            }
+            all.extend(sums.iter().take(group.len()).map(|sum| *sum as f32));
+        }
+        all
     }
 
     pub(crate) fn forward(&self) -> &[f64] {

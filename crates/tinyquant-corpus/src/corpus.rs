@@ -2,6 +2,7 @@
 
 use crate::rows::Row;
 use crate::stored::Base;
+use crate::vector::Vector;
 use crate::{
     Coding, CompressionPolicy, CorpusEvent, Error, Payload, Rows, StoredRows, Timestamp,
     VectorEntry,
@@ -311,7 +312,7 @@ impl Corpus {
     /// What reading stored rows says.
     pub fn page(&self, from: u64, until: u64, count: usize) -> Result<Page<VectorEntry>, Error> {
         self.walk(from, until, count, |vector| match vector {
-            Vector::Inserted(entry) => Ok(entry.clone()),
+            Vector::Inserted(entry, _) => Ok(entry.clone()),
             Vector::Stored(base, row) => base.rows.entry(row),
         })
     }
@@ -343,6 +344,51 @@ impl Corpus {
         let values = self.decode(&payloads, pool, control)?;
         let next = page.next;
         Ok((Page { items: ids, next }, values))
+    }
+
+    /// The stored bytes of at most `count` vectors; otherwise as [`Corpus::page`].
+    ///
+    /// # Errors
+    /// As [`Corpus::page`].
+    pub fn page_payloads(
+        &self,
+        from: u64,
+        until: u64,
+        count: usize,
+    ) -> Result<Page<Payload<'_>>, Error> {
+        self.walk(from, until, count, |vector| vector.payload())
+    }
+
+    /// The numbers of all vectors, ascending.
+    ///
+    /// # Errors
+    /// As [`Corpus::page`].
+    pub fn numbers(&self) -> Result<Vec<u64>, Error> {
+        let all = self.walk(0, self.next, usize::MAX, |vector| Ok(vector.number()))?;
+        Ok(all.items)
+    }
+
+    /// The ids and components of vectors by their numbers.
+    pub(crate) fn values_of(
+        &self,
+        numbers: &[u64],
+        control: &Control,
+    ) -> Result<(Vec<Arc<str>>, Vec<f32>), Error> {
+        let mut ids = Vec::with_capacity(numbers.len());
+        let mut payloads = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let page = self.walk(*number, number.saturating_add(1), 1, |vector| {
+                Ok((vector.id()?, vector.payload()?))
+            })?;
+            let Some((id, payload)) = page.items.into_iter().next() else {
+                let reason = format!("there is no vector of the number {number}");
+                return Err(tinyquant_codec::Error::InvalidArgument { reason }.into());
+            };
+            ids.push(id);
+            payloads.push(payload);
+        }
+        let values = self.decode(&payloads, None, control)?;
+        Ok((ids, values))
     }
 
     /// The components of one vector. No event.
@@ -414,7 +460,7 @@ impl Corpus {
 
     fn payload(&self, id: &str) -> Result<Payload<'_>, Error> {
         if let Some(entry) = self.inserted(id) {
-            return Vector::Inserted(entry).payload();
+            return Vector::Inserted(entry, 0).payload();
         }
         match (&self.base, self.stored_row(id)?) {
             (Some(base), Some(row)) => Vector::Stored(base, row).payload(),
@@ -450,7 +496,7 @@ impl Corpus {
                 let next = slot.number;
                 return Ok(Page { items, next });
             }
-            items.push(visit(Vector::Inserted(entry))?);
+            items.push(visit(Vector::Inserted(entry, slot.number))?);
         }
         let next = until;
         Ok(Page { items, next })
@@ -519,32 +565,6 @@ impl Corpus {
             if let Some(place) = self.index.get_mut(&entry.id) {
                 *place = at;
             }
-        }
-    }
-}
-
-/// A vector of a corpus.
-enum Vector<'a> {
-    Stored(&'a Base, usize),
-    Inserted(&'a VectorEntry),
-}
-
-impl<'a> Vector<'a> {
-    fn id(&self) -> Result<Arc<str>, Error> {
-        match self {
-            Self::Inserted(entry) => Ok(Arc::clone(entry.id())),
-            Self::Stored(base, row) => base.rows.id(*row),
-        }
-    }
-
-    fn payload(&self) -> Result<Payload<'a>, Error> {
-        match *self {
-            Self::Inserted(entry) => {
-                let record = &entry.record;
-                let residual = record.residual().unwrap_or_default();
-                Ok((record.packed().into(), residual.into()))
-            }
-            Self::Stored(base, row) => base.rows.payload(row),
         }
     }
 }

@@ -20,6 +20,7 @@ mod score;
 mod stored;
 mod time;
 mod top_k;
+mod vector;
 
 pub use crate::brute_force::BruteForce;
 pub use crate::coding::{Coding, EncodedRows};

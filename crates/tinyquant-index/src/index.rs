@@ -9,6 +9,7 @@ use crate::search::Searcher;
 use crate::shortlist::Candidate;
 use crate::split::{apply, split};
 use crate::state::State;
+use crate::view::View;
 use crate::want::Want;
 use crate::{Error, Id, IdKind, IdRef, Ids, Image, IndexConfig, Originals, clusters, fit};
 use rayon::prelude::*;
@@ -497,6 +498,18 @@ impl Index {
             heap_bytes: heap,
             mapped_bytes: mapped,
         }
+    }
+
+    /// The rows as they are now, in the order in which they lie, with their ids.
+    ///
+    /// # Errors
+    /// [`Error::Stored`] if the ids of a file cannot be read.
+    pub fn view(&self) -> Result<View, Error> {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.snapshot();
+        let rows = View::live_rows(&state);
+        let ids = self.id_list(&names, rows.iter().map(|row| row.number))?;
+        Ok(View::new(self.config, state, rows, ids))
     }
 
     /// One consistent state, for a file. The newest rows become a part first.

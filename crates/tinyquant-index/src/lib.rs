@@ -23,6 +23,7 @@ mod segments;
 mod shortlist;
 mod split;
 mod state;
+mod view;
 mod want;
 
 pub use column::{Bytes, Column};
@@ -34,3 +35,4 @@ pub use index::Index;
 pub use model::Model;
 pub use options::{BuildOptions, Filter, Hits, IdList, Partitions, SearchOptions, Stats};
 pub use part::Part;
+pub use view::{CodedPage, UnitQueries, View};

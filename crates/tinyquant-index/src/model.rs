@@ -326,12 +326,36 @@ impl Model {
     /// The rotated vector that a row's codes stand for, as it was coded: of length 1 where lengths are kept.
     pub(crate) fn decode(&self, rows: CodedRows<'_>, row: usize) -> Vec<f32> {
         let (block, lane) = (row / LANES, row % LANES);
-        let lead = &rows.lead[block * self.plan.lead_bytes()..];
         let factors = &rows.factors[block * self.plan.factor_bytes()..];
-        let tail = &rows.tails[row * self.plan.tail_bytes()..];
+        let mut codes = vec![0; self.coded()];
+        self.codes(rows, row, &mut codes);
         let mut values = vec![0.0; self.coded()];
-        for (unit, values) in values.chunks_exact_mut(UNIT).enumerate() {
-            let mut codes = [0_u8; UNIT];
+        let units = values
+            .chunks_exact_mut(UNIT)
+            .zip(codes.chunks_exact(UNIT))
+            .enumerate();
+        for (unit, (values, codes)) in units {
+            let table = self.plan.table(unit);
+            let segment = self.plan.segment_of(unit);
+            let factor = self.plan.factors()[segment].decode(factors[segment * LANES + lane]);
+            let kept = 1.0
+                - DISTORTION
+                    .get(usize::from(table.width()))
+                    .copied()
+                    .unwrap_or(0.0) as f32;
+            for (value, code) in values.iter_mut().zip(codes) {
+                *value = f32::from(table.value(*code)) * factor * kept;
+            }
+        }
+        values
+    }
+
+    /// Writes the codes of a row, a byte each, to zeroes.
+    pub(crate) fn codes(&self, rows: CodedRows<'_>, row: usize, out: &mut [u8]) {
+        let (block, lane) = (row / LANES, row % LANES);
+        let lead = &rows.lead[block * self.plan.lead_bytes()..];
+        let tail = &rows.tails[row * self.plan.tail_bytes()..];
+        for (unit, codes) in out.chunks_exact_mut(UNIT).enumerate() {
             for (bits, shift, in_lead, at) in self.plan.planes(unit) {
                 let per = 8 * usize::from(bits);
                 for (i, code) in codes.iter_mut().enumerate() {
@@ -345,19 +369,7 @@ impl Model {
                     *code |= part << shift;
                 }
             }
-            let table = self.plan.table(unit);
-            let segment = self.plan.segment_of(unit);
-            let factor = self.plan.factors()[segment].decode(factors[segment * LANES + lane]);
-            let kept = 1.0
-                - DISTORTION
-                    .get(usize::from(table.width()))
-                    .copied()
-                    .unwrap_or(0.0) as f32;
-            for (value, code) in values.iter_mut().zip(codes) {
-                *value = f32::from(table.value(code)) * factor * kept;
-            }
         }
-        values
     }
 
     /// The length that is kept of a row; 1 for the cosine.

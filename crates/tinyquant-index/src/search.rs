@@ -280,6 +280,29 @@ impl<'a> Searcher<'a> {
         }
     }
 
+    /// The hits among some rows, which were not removed: by all their codes, and the best of these by the vectors where
+    /// that is wanted.
+    pub(crate) fn among(
+        &mut self,
+        values: &[f32],
+        rows: &[Candidate],
+        control: &Control,
+    ) -> Result<Vec<Candidate>, Error> {
+        let (kernels, model) = (self.scanner.kernels, &self.state.model);
+        let query = model.queries(kernels, &[values], &mut self.scratch).pop();
+        let mut best = Vec::new();
+        for rows in rows.chunks(PIECE) {
+            control.check()?;
+            let mut rows = rows.to_vec();
+            if let Some(query) = &query {
+                self.scanner.score(&query.code, &mut rows);
+            }
+            best.append(&mut rows);
+            keep(&mut best, self.want.pool());
+        }
+        Ok(self.last(values, best))
+    }
+
     /// Every row that is allowed, by its codes; by the vectors if these are kept and the search is exact.
     fn exhaustive(&mut self, values: &[f32], control: &Control) -> Result<Vec<Candidate>, Error> {
         let (state, want) = (self.state, self.want);

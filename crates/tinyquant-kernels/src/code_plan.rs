@@ -250,6 +250,16 @@ pub struct CodeQuery {
 }
 
 impl CodeQuery {
+    /// Its whole numbers, [`UNIT`] a unit, and the scale of each segment.
+    pub fn parts(&self) -> (&[i8], &[f32]) {
+        (&self.codes, &self.scales)
+    }
+
+    /// Base, slope and bend.
+    pub fn terms(&self) -> [f32; 3] {
+        [self.base, self.slope, self.bend]
+    }
+
     /// Rounds a rotated query, [`UNIT`] values for each unit of the plan and more that are not looked at.
     ///
     /// # Panics

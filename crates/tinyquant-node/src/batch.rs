@@ -1,5 +1,7 @@
 //! Many records of one configuration.
 
+use crate::codebook::NativeCodebook;
+use crate::config::NativeConfig;
 use crate::error::{Failure, guard};
 use crate::memory::External;
 use crate::number;
@@ -17,6 +19,15 @@ pub struct NativeBatch {
     external: External,
 }
 
+/// What the records of a batch consist of, one record after another.
+#[napi(object, object_from_js = false)]
+pub struct NativeBatchParts {
+    /// Packed indices.
+    pub packed: Uint8Array,
+    /// Residuals; empty without them.
+    pub residuals: Uint8Array,
+}
+
 #[napi]
 impl NativeBatch {
     /// Reads records that fill the bytes, one after another.
@@ -24,6 +35,45 @@ impl NativeBatch {
     pub fn from_bytes(env: Env, bytes: &[u8]) -> napi::Result<Self> {
         guard(env, || {
             Ok(Self::new(env, CompressedBatch::from_bytes(bytes)?))
+        })
+    }
+
+    /// A batch of what a configuration makes of vectors: packed indices and residuals, one record after another.
+    #[napi(factory)]
+    pub fn from_parts(
+        env: Env,
+        config: &NativeConfig,
+        packed: &[u8],
+        residuals: &[u8],
+    ) -> napi::Result<Self> {
+        guard(env, || {
+            let config = &config.inner;
+            let batch = CompressedBatch::from_parts(
+                config.shared_hash(),
+                config.dimension(),
+                config.bit_width(),
+                config.residual_enabled(),
+                packed.to_vec(),
+                residuals.to_vec(),
+            )?;
+            Ok(Self::new(env, batch))
+        })
+    }
+
+    /// The packed indices and the residuals of a batch that a configuration and a codebook can decompress.
+    #[napi]
+    pub fn parts(
+        &self,
+        env: Env,
+        config: &NativeConfig,
+        codebook: &NativeCodebook,
+    ) -> napi::Result<NativeBatchParts> {
+        guard(env, || {
+            tinyquant_codec::check_batch(&self.inner, &config.inner, &codebook.inner)?;
+            Ok(NativeBatchParts {
+                packed: self.inner.packed().to_vec().into(),
+                residuals: self.inner.residuals().to_vec().into(),
+            })
         })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::codebook::NativeCodebook;
 use crate::config::NativeConfig;
+use crate::corpus_view::NativeCorpusView;
 use crate::entry::{NativeEntry, NativeEvent};
 use crate::error::{Failure, guard};
 use crate::hits::NativeHits;
@@ -335,6 +336,12 @@ impl NativeCorpus {
             };
             save(self.open()?, &mut link, &path, append, &Control::default())
         })
+    }
+
+    /// The corpus as it is now, for a search elsewhere.
+    #[napi]
+    pub fn view(&self, env: Env) -> napi::Result<NativeCorpusView> {
+        guard(env, || NativeCorpusView::new(Arc::clone(self.open()?)))
     }
 
     /// Lets go of memory and file.

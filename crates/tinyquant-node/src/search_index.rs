@@ -4,6 +4,7 @@ use crate::error::{Failure, guard};
 use crate::index_config::NativeIndexConfig;
 use crate::index_hits::{JoinedHits, NativeIndexHits};
 use crate::index_stats::NativeIndexStats;
+use crate::index_view::NativeIndexView;
 use crate::input_copy::InputCopy;
 use crate::job::{self, NativeAbort, Request};
 use crate::memory::External;
@@ -342,6 +343,12 @@ impl NativeSearchIndex {
     #[napi]
     pub fn report_memory(&mut self, env: Env) {
         self.report(env);
+    }
+
+    /// The rows as they are now, for a search elsewhere.
+    #[napi]
+    pub fn view(&self, env: Env) -> napi::Result<NativeIndexView> {
+        guard(env, || Ok(NativeIndexView::new(self.open()?.view()?)))
     }
 
     /// Lets go of memory and file.
