@@ -150,6 +150,16 @@ export let preparedRows: (value: unknown) => PreparedRows<unknown>;
 /** Wraps rows on a device. Set by the class below. */
 export let wrapPrepared: <Result>(rows: PreparedRows<Result>) => PreparedCorpus<Result>;
 
+/** A summary of a {@link PreparedCorpus}. */
+export interface PreparedCorpusSummary {
+  /** Vectors that are searched. */
+  readonly size: number;
+  /** Values of a vector. */
+  readonly dimension: number;
+  /** Bytes on the device. */
+  readonly bytes: number;
+}
+
 /**
  * A corpus or a search index on a device, as it was when it was prepared. It holds on to the codes on the CPU too, which
  * the last candidates of a search are scored by.
@@ -214,7 +224,7 @@ export class PreparedCorpus<Result> extends Handle {
   }
 
   /** A summary. */
-  toJSON(): { size: number; dimension: number; bytes: number } {
+  toJSON(): PreparedCorpusSummary {
     const { rows, dimension, bytes } = PreparedCorpus.#self(this);
     return { size: rows, dimension, bytes };
   }

@@ -6,7 +6,7 @@ import type { Corpus } from './corpus.js';
 import { nativeCorpus } from './corpus-handle.js';
 import { TinyQuantError } from './errors.js';
 import { type GpuBinding, gpuBinding, type NativeCoding, type NativeGpu } from './gpu-native.js';
-import { PreparedCorpus, prepareCorpus, preparedRows, prepareIndex, wrapPrepared } from './gpu-prepared.js';
+import { type PreparedCorpus, prepareCorpus, preparedRows, prepareIndex, wrapPrepared } from './gpu-prepared.js';
 import { assertInternal, Handle, INTERNAL } from './handle.js';
 import type { SearchResult } from './hits.js';
 import type { Hits } from './index-hits.js';
@@ -21,13 +21,33 @@ import { own, toRows, type VectorRows } from './vectors.js';
 /** Vectors from which on `Codec.compressBatch({ backend })` goes to the device. */
 export const GPU_BATCH_THRESHOLD: number = 512;
 
-const PREFERENCES = ['auto', 'vulkan', 'metal', 'dx12', 'high-performance', 'low-power', 'software'] as const;
-
 /**
  * Which adapter is taken: the fastest GPU (`'auto'`), that of one interface, one with memory of its own or one that
  * shares the memory of the CPU, or a `'software'` device, which no other preference ever picks.
  */
-export type GpuPreference = (typeof PREFERENCES)[number];
+export type GpuPreference = 'auto' | 'vulkan' | 'metal' | 'dx12' | 'high-performance' | 'low-power' | 'software';
+
+const PREFERENCES: readonly GpuPreference[] = [
+  'auto',
+  'vulkan',
+  'metal',
+  'dx12',
+  'high-performance',
+  'low-power',
+  'software',
+];
+
+/** A summary of a {@link GpuBackend}. */
+export interface GpuBackendSummary {
+  /** The adapter's name. */
+  readonly name: string;
+  /** The interface that it is reached by. */
+  readonly backend: string;
+  /** The adapter's kind. */
+  readonly deviceType: string;
+  /** Bound of the buffers, in bytes. */
+  readonly maxMemory: number;
+}
 
 /** Options of {@link GpuBackend.create}. */
 export interface GpuBackendOptions {
@@ -346,13 +366,14 @@ export class GpuBackend extends Handle implements BatchBackend {
   }
 
   /** A summary. */
-  toJSON(): { name: string; backend: string; deviceType: string; maxMemory: number } {
+  toJSON(): GpuBackendSummary {
     const { adapter, limits } = GpuBackend.#self(this);
     const { name, backend, deviceType } = adapter;
     return { name, backend, deviceType, maxMemory: limits.maxMemory };
   }
 }
 
+export { PreparedCorpus, type PreparedCorpusSummary } from './gpu-prepared.js';
 export type {
   BatchBackend,
   Codebook,
@@ -367,4 +388,3 @@ export type {
   SearchResult,
   VectorRows,
 };
-export { PreparedCorpus };
