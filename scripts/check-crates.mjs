@@ -19,6 +19,7 @@ const ALLOWED = {
   ],
   'tinyquant-gpu': ['tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-gpu-node': ['tinyquant-gpu', 'tinyquant-codec', 'tinyquant-kernels'],
+  'tinyquant-capi': ['tinyquant-store', 'tinyquant-index', 'tinyquant-corpus', 'tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-testkit': ['tinyquant-codec', 'tinyquant-kernels'],
   'tinyquant-bench': [
     'tinyquant-store',

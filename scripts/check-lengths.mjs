@@ -4,7 +4,7 @@ import { extname, join } from 'node:path';
 import { main, root, Stop } from './lib.mjs';
 
 const LIMIT = 600;
-const FOLDERS = { crates: ['.rs'], ts: ['.ts'], __test__: ['.ts'], benches: ['.rs', '.mjs'], scripts: ['.mjs'] };
+const FOLDERS = { crates: ['.rs', '.c'], ts: ['.ts'], __test__: ['.ts'], benches: ['.rs', '.mjs'], scripts: ['.mjs'] };
 
 await main(() => {
   const long = [];

@@ -66,4 +66,20 @@ export function gpuMissing() {
 export function softwareEnv() {
   const { XDG_RUNTIME_DIR = '/tmp' } = process.env;
   return { VK_ICD_FILENAMES: softwareDevice() ?? '', XDG_RUNTIME_DIR };
+/** What the C program of the tests needs to be compiled, or null. */
+export function compilerMissing() {
+  if (process.platform === 'win32') {
+    const install = 'wsl --install, and run it there';
+    return { reason: 'the C program uses POSIX threads', install, isOptional: true };
+  }
+  if (capture('cc', ['--version']) !== null) return null;
+  const install = process.platform === 'darwin' ? 'xcode-select --install' : 'apt-get install gcc libc6-dev';
+  return { reason: 'cc is missing', install };
+}
+
+/** What checking the memory of the C program needs, or null. There is no valgrind for macOS of today. */
+export function valgrindMissing() {
+  if (capture('valgrind', ['--version']) !== null) return null;
+  const isOptional = process.platform !== 'linux';
+  return { reason: 'valgrind is missing', install: 'apt-get install valgrind', isOptional };
 }

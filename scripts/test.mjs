@@ -2,7 +2,7 @@
 // the last line counts them.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fuzzMissing, gpuMissing, peerBinary, peerMissing, softwareEnv } from './external.mjs';
+import { compilerMissing, fuzzMissing, gpuMissing, peerBinary, peerMissing, softwareEnv } from './external.mjs';
 import { checkFacade } from './facade.mjs';
 import { capture, root, run, Stop, tool } from './lib.mjs';
 import { buildAddon, buildGpuAddon, checkTools, installPackages } from './setup.mjs';
@@ -68,6 +68,12 @@ const STEPS = [
     name: 'cargo-test',
     title: 'Rust tests, those of the GPU backend aside',
     run: () => cargo('test', '--workspace', '--exclude', 'tinyquant-gpu', '--no-fail-fast', ...PROFILE),
+  },
+  {
+    name: 'capi',
+    title: 'C library: header, and a C program that uses all of it',
+    needs: compilerMissing,
+    run: () => script('capi.mjs'),
   },
   { name: 'crates', title: 'Dependencies between crates', run: () => script('check-crates.mjs') },
   {
