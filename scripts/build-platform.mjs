@@ -1,0 +1,85 @@
+// npm run build:platform [-- PLATFORM...]: release addons for the packages in npm/, each checked against what its platform
+// promises. Without names: the platform of this machine. `-- --check` only checks the addons that are there.
+import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { BUDGET, GLIBC_FLOOR, inspect } from './binary.mjs';
+import { capture, main, root, run, Stop } from './lib.mjs';
+import { hostPlatform, PLATFORMS, platformNamed } from './platforms.mjs';
+import { zigEnvironment } from './zig.mjs';
+
+/** Debian's compiler, whose packages also have the standard library of other machines and its source. */
+const DEBIAN_RUSTC = '/usr/bin/rustc';
+
+const sysroot = (rustc) => capture(rustc, ['--print', 'sysroot'])?.trim();
+const hasLibrary = (rustc, target) => existsSync(join(sysroot(rustc) ?? '', 'lib', 'rustlib', target, 'lib'));
+
+/** Environment and flags with which cargo finds a standard library for the target. */
+function compilerFor({ target, libc }) {
+  // A static musl library cannot be loaded into a process.
+  const flags = libc === 'musl' ? ['-C target-feature=-crt-static'] : [];
+  const env = flags.length > 0 ? { RUSTFLAGS: flags.join(' ') } : {};
+  if (hasLibrary('rustc', target)) return { env, args: [] };
+  if (run('rustup', ['target', 'add', target], { stdio: 'ignore' }) && hasLibrary('rustc', target)) {
+    return { env, args: [] };
+  }
+  if (!existsSync(DEBIAN_RUSTC)) throw new Stop(`no standard library for ${target}: run rustup target add ${target}`);
+  const debian = { ...env, RUSTC: DEBIAN_RUSTC };
+  if (hasLibrary(DEBIAN_RUSTC, target)) return { env: debian, args: [] };
+  if (!existsSync(join(sysroot(DEBIAN_RUSTC), 'lib', 'rustlib', 'src', 'rust', 'library'))) {
+    throw new Stop(
+      `no standard library for ${target}: run npm run test:arm64 -- --setup, or rustup target add ${target}`,
+    );
+  }
+  return { env: { ...debian, RUSTC_BOOTSTRAP: '1' }, args: ['-Zbuild-std=std,panic_unwind'] };
+}
+
+/** Fails where a setting of this machine would raise the processor that the addon needs. */
+function checkBaseline() {
+  const flags = `${process.env.RUSTFLAGS ?? ''} ${process.env.CARGO_ENCODED_RUSTFLAGS ?? ''}`;
+  if (/target-(cpu|feature)/.test(flags)) {
+    throw new Stop(`addons are built for the oldest processor of each platform, so RUSTFLAGS must not say ${flags}`);
+  }
+}
+
+/** Name that cargo gives the library. */
+const libraryName = ({ os }) =>
+  ({ linux: 'libtinyquant_node.so', darwin: 'libtinyquant_node.dylib', win32: 'tinyquant_node.dll' })[os];
+
+function build(platform) {
+  const { env, args } = compilerFor(platform);
+  const zig = platform.os === 'linux';
+  const target = platform.libc === 'gnu' ? `${platform.target}.${GLIBC_FLOOR.join('.')}` : platform.target;
+  const command = [zig ? 'zigbuild' : 'build', '--release', '--locked', '-p', 'tinyquant-node', '--target', target];
+  if (!run('cargo', [...command, ...args], { env: { ...(zig ? zigEnvironment() : {}), ...env } })) {
+    throw new Stop(`${platform.name} did not build: see the compiler output above`);
+  }
+  const folder = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
+  copyFileSync(join(folder, platform.target, 'release', libraryName(platform)), `${platform.binary}.partial`);
+  renameSync(`${platform.binary}.partial`, platform.binary);
+}
+
+/** Prints what an addon is and returns its problems. */
+function check(platform) {
+  const { size, glibc, needed, problems } = inspect(readFileSync(platform.binary), platform);
+  const libc = { gnu: `glibc ${glibc}`, musl: 'musl' }[platform.libc] ?? 'system';
+  const share = `${((100 * size) / BUDGET).toFixed(1)} % of the budget`;
+  console.log(`${platform.name.padEnd(17)} ${size} bytes (${share}), ${libc}, needs ${needed.join(' ') || '-'}`);
+  return problems.map((problem) => `${platform.name}: ${problem}`);
+}
+
+await main(() => {
+  const named = process.argv.slice(2);
+  const checks = named[0] === '--check';
+  const names = checks ? named.slice(1) : named;
+  let chosen = names.map(platformNamed);
+  if (chosen.length === 0) chosen = checks ? PLATFORMS.filter(({ binary }) => existsSync(binary)) : [hostPlatform()];
+  if (!checks) {
+    checkBaseline();
+    for (const platform of chosen) build(platform);
+  }
+  const problems = chosen.flatMap((platform) =>
+    existsSync(platform.binary) ? check(platform) : [`${platform.name}: ${platform.binary} is missing`],
+  );
+  if (chosen.length === 0) problems.push('there is no addon to check: run npm run build:platform');
+  if (problems.length > 0) throw new Stop(problems.join('\n'));
+});

@@ -1,0 +1,86 @@
+// npm run pack:release [-- FOLDER]: the tarballs of a release: one for each platform whose addon is in npm/, and the main
+// package with all of them as optional dependencies. They come to target/release-tarballs unless a folder is named.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildFacade } from './facade.mjs';
+import { main, root, Stop } from './lib.mjs';
+import { manifest, PLATFORMS } from './platforms.mjs';
+import { installPackages } from './setup.mjs';
+
+/** Program and arguments that start npm without a shell where that is possible. */
+export function npmCommand(args) {
+  const script = process.env.npm_execpath;
+  if (script?.endsWith('.js')) return { command: process.execPath, args: [script, ...args], shell: false };
+  return { command: 'npm', args, shell: process.platform === 'win32' };
+}
+
+/** Packs a folder into `to` and returns the path of the tarball with the paths inside it. */
+function npmPack(folder, to) {
+  const { command, args, shell } = npmCommand(['pack', '--json', '--loglevel=error', '--pack-destination', to]);
+  const result = spawnSync(command, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    shell,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (result.status !== 0) throw new Stop(`npm pack failed in ${folder}`);
+  const [{ filename, files }] = JSON.parse(result.stdout);
+  return { tarball: join(to, filename), files: files.map(({ path }) => path) };
+}
+
+/** Runs a function with an empty folder that is gone afterwards. */
+function inTemporary(body) {
+  const folder = mkdtempSync(join(tmpdir(), 'tinyquant-pack-'));
+  try {
+    return body(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const readManifest = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+
+/**
+ * Packs the main package as it is published: what is there for development is out, and the platform packages of the
+ * same version are optional dependencies.
+ */
+export function packMain(to) {
+  return inTemporary((folder) => {
+    const { files } = npmPack(root, folder);
+    const staged = join(folder, 'package');
+    for (const path of files) cpSync(join(root, path), join(staged, path));
+    const { devDependencies: _, scripts: __, napi: ___, ...published } = manifest;
+    const names = PLATFORMS.map(({ packageName }) => packageName).sort();
+    published.optionalDependencies = Object.fromEntries(names.map((name) => [name, manifest.version]));
+    writeFileSync(join(staged, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
+    return { ...npmPack(staged, to), manifest: published };
+  });
+}
+
+/** Packs a platform's package with the given addon, or without one to have its manifest only. */
+export function packPlatform(platform, to, addon) {
+  return inTemporary((folder) => {
+    for (const file of ['package.json', 'README.md']) copyFileSync(join(platform.folder, file), join(folder, file));
+    copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
+    if (addon !== null) copyFileSync(addon, join(folder, platform.file));
+    return { ...npmPack(folder, to), manifest: readManifest(folder) };
+  });
+}
+
+async function packAll() {
+  installPackages();
+  await buildFacade();
+  const to = resolve(process.argv[2] ?? join(root, 'target', 'release-tarballs'));
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to, { recursive: true });
+  const present = PLATFORMS.filter(({ binary }) => existsSync(binary));
+  const absent = PLATFORMS.filter((platform) => !present.includes(platform)).map(({ name }) => name);
+  for (const platform of present) console.log(packPlatform(platform, to, platform.binary).tarball);
+  console.log(packMain(to).tarball);
+  if (absent.length > 0) console.log(`without ${absent.join(', ')}: these have no addon in npm/`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(packAll);
