@@ -25,7 +25,7 @@ const shared: UserConfig = {
   target: 'node20.19',
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
   // The loaders of the addons stay files of their own: dist/ and ts/ both lie beside native/.
-  deps: { neverBundle: [/\/native\/(?:binding|gpu)\.cjs$/] },
+  deps: { neverBundle: [/\/native\/(?:binding|gpu)\.cjs$/, /^@tinyquant\/native-/] },
   hash: false,
   // scripts/facade.mjs empties dist/ before a build; the builds below write into it at the same time.
   clean: false,

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { TinyQuantError } from './errors.js';
-import { causesOf, libc, TRIPLES } from './load-failure.js';
+import { causesOf } from './load-failure.js';
 import type { NativeAbort, NativeParts, NativeProgress, NativeUnitPlan } from './native-types.js';
+import { libc, SUPPORTED, tripleOf } from './platform.js';
 
 /** Typed surface of the GPU addon. Internal: only the facade in this folder sees these names. */
 
@@ -82,13 +83,13 @@ export interface GpuBinding {
 }
 
 /** Published platforms: software devices aside, no musl system has GPU drivers to speak of. */
-const PUBLISHED: readonly string[] = Object.values(TRIPLES).filter((triple) => !triple.endsWith('-musl'));
+const PUBLISHED: readonly string[] = SUPPORTED.filter((triple) => !triple.endsWith('-musl'));
 
 /** The error for an addon that does not load, with what to install. */
 function missing(error: unknown, path: string | undefined): TinyQuantError {
   const library = libc();
   const host = `${process.platform}-${process.arch}`;
-  const triple = TRIPLES[library === null ? host : `${host}-${library.family}`];
+  const triple = tripleOf(library);
   const expected = triple !== undefined && PUBLISHED.includes(triple) ? `@tinyquant/gpu-${triple}` : null;
   const lines = [`The GPU addon of tinyquant could not be loaded on ${host} (Node.js ${process.versions.node}).`];
   if (path !== undefined) {
@@ -100,7 +101,7 @@ function missing(error: unknown, path: string | undefined): TinyQuantError {
     lines.push(`  npm install ${expected}`);
   }
   lines.push('Everything else of tinyquant works without it.', 'Causes:');
-  const causes = causesOf(error);
+  const causes = causesOf([error]);
   for (const cause of causes) lines.push(`  - ${cause}`);
   return new TinyQuantError('ERR_TQ_NATIVE_LOAD', lines.join('\n'), {
     cause: error,

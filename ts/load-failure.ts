@@ -1,51 +1,14 @@
+import { version } from '../package.json';
 import { TinyQuantError } from './errors.js';
-
-/** Platforms and C libraries, and how packages name them. */
-export const TRIPLES: Readonly<Record<string, string>> = {
-  'darwin-arm64': 'darwin-arm64',
-  'darwin-x64': 'darwin-x64',
-  'linux-arm64-glibc': 'linux-arm64-gnu',
-  'linux-arm64-musl': 'linux-arm64-musl',
-  'linux-x64-glibc': 'linux-x64-gnu',
-  'linux-x64-musl': 'linux-x64-musl',
-  'win32-arm64': 'win32-arm64-msvc',
-  'win32-x64': 'win32-x64-msvc',
-};
-
-/** A C library. */
-export interface Libc {
-  readonly family: 'glibc' | 'musl';
-  readonly version?: string;
-}
-
-interface ReportHeader {
-  readonly glibcVersionRuntime?: string;
-}
-
-/**
- * C library of the running process, from Node's own report: the files a distribution happens to install say nothing
- * reliable about the library this process is linked to.
- */
-export function libc(): Libc | null {
-  if (process.platform !== 'linux') return null;
-  const { report } = process;
-  // Host name look-ups can block the report for seconds on a machine without network.
-  const reporter = report as typeof report & { excludeNetwork?: boolean };
-  const before = reporter.excludeNetwork;
-  reporter.excludeNetwork = true;
-  const { header } = report.getReport() as unknown as { header: ReportHeader };
-  reporter.excludeNetwork = before ?? false;
-  const version = header.glibcVersionRuntime;
-  return version === undefined ? { family: 'musl' } : { family: 'glibc', version };
-}
+import { installedPackages, type Libc, libc, npmFlags, packageOf, SUPPORTED, tripleOf } from './platform.js';
 
 /**
  * What each attempt to load reported, in order. The generated loader chains them from the last to the first under a
  * message of its own, which blames the package manager whatever happened, and ends with a WebAssembly fallback that
  * is not published: both are left out where there is anything else to say.
  */
-export function causesOf(error: unknown): string[] {
-  const attempts = messagesOf(error).reverse();
+export function causesOf(errors: readonly unknown[]): string[] {
+  const attempts = [...new Set(errors.flatMap((error) => messagesOf(error).reverse()))];
   const telling = attempts.filter((text) => !/^Cannot find native binding|wasi/.test(text));
   return telling.length > 0 ? telling : attempts;
 }
@@ -71,29 +34,79 @@ function messagesOf(error: unknown): string[] {
   return messages;
 }
 
-function addonsDisabled(error: unknown): boolean {
+function addonsDisabled(causes: readonly string[]): boolean {
   const flags = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
-  return flags.includes('--no-addons') || causesOf(error).some((text) => /loading addons is disabled/i.test(text));
+  return flags.includes('--no-addons') || causes.some((text) => /loading addons is disabled/i.test(text));
+}
+
+/** An addon of another release than the facade, whose functions may differ. */
+export class VersionMismatch extends Error {
+  constructor(readonly found: string) {
+    super(`the addon is of tinyquant ${found}, this package of ${version}`);
+  }
+}
+
+/** What is wrong with the platform packages, and the commands that mend it. */
+function advise(
+  triple: string,
+  library: Libc | null,
+  installed: ReadonlyMap<string, string>,
+  causes: readonly string[],
+): string[] {
+  const expected = packageOf(triple);
+  const own = installed.get(expected);
+  const others = [...installed.keys()].filter((name) => name !== expected);
+  if (own !== undefined && own !== version) {
+    return [
+      `${expected} is installed in version ${own}, but this is tinyquant ${version}: both must be the same.`,
+      `  npm install tinyquant@${version} --include=optional`,
+    ];
+  }
+  if (own !== undefined && causes.some((text) => /GLIBC_\d/.test(text))) {
+    return [`${expected} is installed, but the C library of this system is older than it needs.`];
+  }
+  if (own !== undefined) {
+    return [
+      `${expected} is installed, but its file does not load: it is damaged or was replaced. Install it again:`,
+      '  npm ci',
+      'Without a lock file, delete node_modules and run npm install.',
+    ];
+  }
+  if (others.length > 0) {
+    const kind = library !== null && others.some((name) => /-(gnu|musl)$/.test(name)) ? ' or C library' : '';
+    return [
+      `Expected package: ${expected}. Installed instead: ${others.join(', ')}, for another platform${kind}.`,
+      'node_modules comes from another machine. Install on this one:',
+      '  npm ci',
+      'or say on the other one what to install for:',
+      `  npm install tinyquant@${version} ${npmFlags(triple)}`,
+    ];
+  }
+  return [
+    `Expected package: ${expected}. It is not installed. Reinstall with optional dependencies:`,
+    '  npm install --include=optional',
+    'If the lock file was made on another platform, delete node_modules and the lock file, then install again.',
+  ];
 }
 
 /**
  * Builds the error for an addon that does not load, from facts: platform, C library, the package that should hold
- * the binary, what to do, and what each attempt reported.
+ * the binary and those that are installed, what to do, and what each attempt reported.
  *
- * @param error what loading threw
+ * @param errors what each way to load it threw
  * @param path the file named by `TINYQUANT_NATIVE_PATH`, if that was used
  */
-export function loadFailure(error: unknown, path: string | undefined): TinyQuantError {
+export function loadFailure(errors: readonly unknown[], path: string | undefined): TinyQuantError {
   const library = libc();
   const host = `${process.platform}-${process.arch}`;
-  const triple = TRIPLES[library === null ? host : `${host}-${library.family}`];
-  const expected = triple === undefined ? null : `@tinyquant/native-${triple}`;
+  const triple = tripleOf(library);
   const libraryText = library === null ? '' : `, ${[library.family, library.version].filter(Boolean).join(' ')}`;
-  const causes = causesOf(error);
+  const causes = causesOf(errors);
+  const installed = installedPackages();
   const lines = [
     `The native addon of tinyquant could not be loaded on ${host}${libraryText} (Node.js ${process.versions.node}).`,
   ];
-  if (addonsDisabled(error)) {
+  if (addonsDisabled(causes)) {
     lines.push(
       process.permission === undefined
         ? 'Node.js was started with --no-addons, which forbids every native addon: start it without that flag.'
@@ -101,29 +114,26 @@ export function loadFailure(error: unknown, path: string | undefined): TinyQuant
     );
   } else if (path !== undefined) {
     lines.push(
-      `TINYQUANT_NATIVE_PATH names ${path}: it must be an addon built for this platform. Unset the variable to use the installed package.`,
+      `TINYQUANT_NATIVE_PATH names ${path}: it must be an addon of tinyquant ${version} built for this platform. Unset the variable to use the installed package.`,
     );
-  } else if (expected === null) {
-    lines.push(`No binary is published for this platform. Supported: ${Object.values(TRIPLES).join(', ')}.`);
+  } else if (triple === undefined) {
+    lines.push(`No binary is published for this platform. Supported: ${SUPPORTED.join(', ')}.`);
     lines.push('Build the addon from source and name the file in TINYQUANT_NATIVE_PATH.');
   } else {
-    lines.push(`Expected package: ${expected}. If it is missing, reinstall with optional dependencies:`);
-    lines.push('  npm install --include=optional');
-    lines.push(
-      'If the lock file was made on another platform, delete node_modules and the lock file, then install again.',
-    );
+    lines.push(...advise(triple, library, installed, causes));
   }
   if (library?.family === 'glibc') lines.push('The binary needs glibc 2.17 or later.');
   lines.push('Causes:');
   for (const cause of causes) lines.push(`  - ${cause}`);
   return new TinyQuantError('ERR_TQ_NATIVE_LOAD', lines.join('\n'), {
-    cause: error,
+    cause: errors[0],
     details: {
       platform: process.platform,
       arch: process.arch,
       libc: library === null ? null : library.family,
       libcVersion: library?.version ?? null,
-      expectedPackage: expected,
+      expectedPackage: triple === undefined ? null : packageOf(triple),
+      installedPackages: [...installed].map(([name, own]) => `${name}@${own}`),
       path: path ?? null,
       causes,
     },

@@ -1,27 +1,75 @@
 import { resolve } from 'node:path';
+import { version } from '../package.json';
+import { cutShort } from './elf.js';
 import { ERROR_CODES, type ErrorCode, type ErrorDetails, TinyQuantError } from './errors.js';
-import { loadFailure } from './load-failure.js';
+import { loadFailure, VersionMismatch } from './load-failure.js';
 import type { NativeBinding } from './native-types.js';
+import { installedFiles, libc, tripleOf } from './platform.js';
 
-function find(chosen: string | undefined): unknown {
-  if (chosen !== undefined) {
-    const target = { exports: {} };
-    process.dlopen(target, chosen);
-    return target.exports;
+/** An addon that loads, but is not that of tinyquant in this version, is a failure too. */
+function checked(loaded: unknown): NativeBinding {
+  const binding = loaded as Partial<NativeBinding>;
+  if (typeof binding.NativeConfig !== 'function' || typeof binding.version !== 'function') {
+    throw new Error('the file is an addon, but not that of tinyquant');
   }
+  const found = binding.version();
+  if (found !== version) throw new VersionMismatch(found);
+  return binding as NativeBinding;
+}
+
+/** A file that the system's loader must not see. */
+class CutShort extends Error {}
+
+/** Fails where a file on Linux is not all there: nothing could catch what comes of loading it. */
+function expectWhole(path: string): void {
+  const problem = process.platform === 'linux' ? cutShort(path) : null;
+  if (problem !== null) throw new CutShort(problem);
+}
+
+function loadFile(path: string): NativeBinding {
+  expectWhole(path);
+  const target = { exports: {} };
+  process.dlopen(target, path);
+  return checked(target.exports);
+}
+
+/**
+ * The package of this process' C library. The generated loader takes the library from a file of the distribution, which
+ * need not be the one that Node is linked to, and then asks for the other package. Every name is a literal, so that
+ * tracing tools see it.
+ */
+function loadForLibc(): NativeBinding {
+  const triple = tripleOf(libc());
+  try {
+    if (triple === 'linux-x64-gnu') return checked(require('@tinyquant/native-linux-x64-gnu'));
+    if (triple === 'linux-x64-musl') return checked(require('@tinyquant/native-linux-x64-musl'));
+    if (triple === 'linux-arm64-gnu') return checked(require('@tinyquant/native-linux-arm64-gnu'));
+    return checked(require('@tinyquant/native-linux-arm64-musl'));
+  } catch (error) {
+    // Bundlers let a package be absent only where its absence is caught here.
+    throw error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function loadInstalled(): NativeBinding {
+  for (const path of installedFiles()) expectWhole(path);
   // The literal lets tracing tools and bundlers see the file; the path is relative to the compiled module in dist/.
-  return require('../native/binding.cjs');
+  return checked(require('../native/binding.cjs'));
 }
 
 function load(): NativeBinding {
   const path = process.env.TINYQUANT_NATIVE_PATH;
   const chosen = path === undefined || path === '' ? undefined : resolve(path);
   try {
-    const binding = find(chosen) as Partial<NativeBinding>;
-    if (typeof binding.NativeConfig !== 'function') throw new Error('the file is an addon, but not that of tinyquant');
-    return binding as NativeBinding;
+    return chosen === undefined ? loadInstalled() : loadFile(chosen);
   } catch (error) {
-    throw loadFailure(error, chosen);
+    const isFinal = error instanceof VersionMismatch || error instanceof CutShort;
+    if (chosen !== undefined || process.platform !== 'linux' || isFinal) throw loadFailure([error], chosen);
+    try {
+      return loadForLibc();
+    } catch (other) {
+      throw loadFailure([error, other], chosen);
+    }
   }
 }
 
