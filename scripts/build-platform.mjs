@@ -3,12 +3,10 @@
 import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUDGET, GLIBC_FLOOR, inspect } from './binary.mjs';
+import { DEBIAN_RUSTC, needPackages } from './debian.mjs';
 import { capture, main, root, run, Stop } from './lib.mjs';
 import { hostPlatform, PLATFORMS, platformNamed } from './platforms.mjs';
 import { zigEnvironment } from './zig.mjs';
-
-/** Debian's compiler, whose packages also have the standard library of other machines and its source. */
-const DEBIAN_RUSTC = '/usr/bin/rustc';
 
 const sysroot = (rustc) => capture(rustc, ['--print', 'sysroot'])?.trim();
 const hasLibrary = (rustc, target) => existsSync(join(sysroot(rustc) ?? '', 'lib', 'rustlib', target, 'lib'));
@@ -22,14 +20,14 @@ function compilerFor({ target, libc }) {
   if (run('rustup', ['target', 'add', target], { stdio: 'ignore' }) && hasLibrary('rustc', target)) {
     return { env, args: [] };
   }
-  if (!existsSync(DEBIAN_RUSTC)) throw new Stop(`no standard library for ${target}: run rustup target add ${target}`);
   const debian = { ...env, RUSTC: DEBIAN_RUSTC };
-  if (hasLibrary(DEBIAN_RUSTC, target)) return { env: debian, args: [] };
-  if (!existsSync(join(sysroot(DEBIAN_RUSTC), 'lib', 'rustlib', 'src', 'rust', 'library'))) {
-    throw new Stop(
-      `no standard library for ${target}: run npm run test:arm64 -- --setup, or rustup target add ${target}`,
-    );
+  if (libc === 'gnu') {
+    needPackages(['rustc-web', 'libstd-rust-web-dev', 'libstd-rust-web-dev:arm64'], `the addon for ${target}`);
+    if (hasLibrary(DEBIAN_RUSTC, target)) return { env: debian, args: [] };
+    throw new Stop(`no standard library for ${target}: run rustup target add ${target}`);
   }
+  if (libc !== 'musl') throw new Stop(`no standard library for ${target}: run rustup target add ${target}`);
+  needPackages(['rustc-web', 'libstd-rust-web-dev', 'rust-web-src'], `the addon for ${target}`);
   return { env: { ...debian, RUSTC_BOOTSTRAP: '1' }, args: ['-Zbuild-std=std,panic_unwind'] };
 }
 

@@ -25,13 +25,15 @@ export function fuzzMissing() {
   return { reason: 'cargo-fuzz is missing', install: 'cargo install --locked cargo-fuzz' };
 }
 
-/** Installs cargo-fuzz into target/tools where it is missing. */
-export function installFuzz() {
+/** Installs a subcommand of cargo into target/tools where it is missing. */
+export function installTool(name) {
   useTools();
-  if (capture('cargo', ['fuzz', '--version']) !== null) return;
-  if (!run('cargo', ['install', '--locked', '--root', TOOLS, 'cargo-fuzz']))
-    throw new Stop('cargo-fuzz did not install');
+  if (capture('cargo', [name.replace('cargo-', ''), '--version']) !== null) return;
+  if (!run('cargo', ['install', '--locked', '--root', TOOLS, name])) throw new Stop(`${name} did not install`);
 }
+
+/** Installs cargo-fuzz into target/tools where it is missing. */
+export const installFuzz = () => installTool('cargo-fuzz');
 
 /** TinyQuant's own command line, whose files we read and which reads ours. */
 export const PEER_VERSION = '1.1.0';

@@ -1,10 +1,23 @@
-// npm run pack:release [-- FOLDER]: the tarballs of a release: one for each platform whose addon is in npm/, and the main
-// package with all of them as optional dependencies. They come to target/release-tarballs unless a folder is named.
+// npm run pack:release [-- --from FOLDER] [--all] [TO]: the tarballs of a release: one for each platform whose addon is in
+// npm/, and the main package with all of them as optional dependencies. They come to target/release-tarballs unless a
+// folder is named. --from takes addons from below a folder first, and --all fails where a platform has none.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { inspect } from './binary.mjs';
 import { buildFacade } from './facade.mjs';
 import { main, root, Stop } from './lib.mjs';
 import { manifest, PLATFORMS } from './platforms.mjs';
@@ -70,14 +83,38 @@ export function packPlatform(platform, to, addon) {
   });
 }
 
+/** Copies every addon below a folder into the package of its platform. */
+function collect(folder) {
+  const found = readdirSync(folder, { recursive: true }).filter((path) => path.endsWith('.node'));
+  for (const path of found) {
+    const platform = PLATFORMS.find(({ file }) => file === basename(path));
+    if (platform === undefined) throw new Stop(`${path} is the addon of no platform`);
+    copyFileSync(join(folder, path), platform.binary);
+  }
+}
+
 async function packAll() {
+  const { values, positionals } = parseArgs({
+    options: { from: { type: 'string' }, all: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
   installPackages();
   await buildFacade();
-  const to = resolve(process.argv[2] ?? join(root, 'target', 'release-tarballs'));
-  rmSync(to, { recursive: true, force: true });
-  mkdirSync(to, { recursive: true });
+  for (const loader of ['binding.cjs', 'binding.d.cts']) {
+    if (!existsSync(join(root, 'native', loader))) throw new Stop(`native/${loader} is missing: run npm run build`);
+  }
+  if (values.from !== undefined) collect(values.from);
   const present = PLATFORMS.filter(({ binary }) => existsSync(binary));
   const absent = PLATFORMS.filter((platform) => !present.includes(platform)).map(({ name }) => name);
+  if (values.all && absent.length > 0) throw new Stop(`there is no addon in npm/ for ${absent.join(', ')}`);
+  const problems = present.flatMap((platform) =>
+    inspect(readFileSync(platform.binary), platform).problems.map((problem) => `${platform.name}: ${problem}`),
+  );
+  if (problems.length > 0) throw new Stop(problems.join('\n'));
+
+  const to = resolve(positionals[0] ?? join(root, 'target', 'release-tarballs'));
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to, { recursive: true });
   for (const platform of present) console.log(packPlatform(platform, to, platform.binary).tarball);
   console.log(packMain(to).tarball);
   if (absent.length > 0) console.log(`without ${absent.join(', ')}: these have no addon in npm/`);

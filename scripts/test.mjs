@@ -87,6 +87,7 @@ const STEPS = [
     run: () => tool('@biomejs/biome', ['ci', '--error-on-warnings'], { command: 'biome' }),
   },
   { name: 'lengths', title: 'File lengths', run: () => script('check-lengths.mjs') },
+  { name: 'workflows', title: 'Workflows', run: () => script('lint-workflows.mjs') },
   { name: 'build', title: 'Addon, facade and its committed typings', run: build },
   { name: 'types', title: 'Type check', run: () => tool('typescript', [], { command: 'tsc' }) },
   { name: 'vitest', title: 'Tests of the package and of the README', run: () => tool('vitest', ['run']) },

