@@ -1,16 +1,16 @@
-// npm run publish:release -- platforms|main [--dry-run]: publishes tarballs of target/release-tarballs with provenance.
+// npm run publish:release -- platforms|main [--dry-run] [FOLDER]: publishes the tarballs of target/release-tarballs, or of
+// another folder, with provenance.
 // The platform packages come first: the main package must not be out before what it needs. What is published already in
 // this version is left alone, so that a release that broke off can be run again.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { main, root, run, Stop } from './lib.mjs';
 import { npmCommand } from './pack.mjs';
 import { manifest, PLATFORMS } from './platforms.mjs';
 
 const { name, version } = manifest;
-const folder = join(root, 'target', 'release-tarballs');
-
 /** File name that npm gives the tarball of a package. */
 const tarballOf = (packageName) => `${packageName.replace('@', '').replace('/', '-')}-${version}.tgz`;
 
@@ -22,10 +22,14 @@ function isPublished(packageName) {
 }
 
 await main(() => {
-  const [what, ...flags] = process.argv.slice(2);
-  const dry = flags.includes('--dry-run');
+  const { values, positionals } = parseArgs({
+    options: { 'dry-run': { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  const dry = values['dry-run'];
+  const [what, folder = join(root, 'target', 'release-tarballs')] = positionals;
   const named = { platforms: PLATFORMS.map(({ packageName }) => packageName), main: [name] }[what];
-  if (named === undefined) throw new Stop('usage: npm run publish:release -- platforms|main [--dry-run]');
+  if (named === undefined) throw new Stop('usage: npm run publish:release -- platforms|main [--dry-run] [FOLDER]');
   const tag = process.env.GITHUB_REF_NAME;
   if (tag !== undefined && !dry && tag !== `v${version}`) throw new Stop(`the tag is ${tag}, the version ${version}`);
   const present = existsSync(folder) ? readdirSync(folder) : [];

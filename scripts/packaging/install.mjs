@@ -1,6 +1,8 @@
 // Cases: each package manager installs the package into an empty project, and gives it what it needs and no more.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { root } from '../lib.mjs';
 import { hostPlatform, manifest, PLATFORMS } from '../platforms.mjs';
 import { CJS, ESM, expectResult } from './consumer.mjs';
 import { VERSIONS } from './versions.mjs';
@@ -147,6 +149,35 @@ async function withNpx({ empty, registry, tarballs }) {
   assert.equal(ok, true);
 }
 
+const script = (name) => join(root, 'scripts', name);
+
+/** What a release does once the platform packages are out: the packed main package, and the rest from the registry. */
+async function smoke({ empty, registry, tarballs }) {
+  const project = empty('smoke');
+  const env = { npm_config_registry: registry.url, npm_config_cache: project.path('.cache') };
+  const output = await project.node([script('smoke.mjs'), tarballs.main], { env });
+  assert.match(output, new RegExp(`works on ${host.name}`));
+}
+
+/** What npm would publish, by the script of a release. */
+async function publishDry({ empty, tarballs, platforms }) {
+  const project = empty('publish');
+  const env = { npm_config_cache: project.path('.cache') };
+  const publish = async (...args) => {
+    const { code, stdout, stderr } = await project.try(process.execPath, [script('publish.mjs'), ...args], { env });
+    return { code, output: `${stdout}${stderr}` };
+  };
+  const folder = dirname(tarballs.main);
+  const first = await publish('platforms', '--dry-run', folder);
+  assert.equal(first.code, 0, first.output);
+  for (const { manifest: own } of platforms) assert.ok(first.output.includes(`+ ${own.name}@${own.version}`), own.name);
+  assert.ok(!first.output.includes(`+ ${manifest.name}@`));
+  const second = await publish('main', '--dry-run', folder);
+  assert.ok(second.output.includes(`+ ${manifest.name}@${manifest.version}`), second.output);
+  assert.notEqual((await publish('main', '--dry-run', project.folder)).code, 0);
+  assert.notEqual((await publish('everything', '--dry-run', folder)).code, 0);
+}
+
 export const INSTALL_CASES = [
   { name: 'npm, offline from tarballs', run: fromTarballs },
   { name: 'npm, from a registry', run: fromRegistry },
@@ -156,4 +187,6 @@ export const INSTALL_CASES = [
   { name: 'yarn 4, node_modules', run: withYarn('node-modules') },
   { name: "yarn 4, Plug'n'Play", run: withYarn('pnp') },
   { name: 'npx', run: withNpx },
+  { name: 'smoke install', run: smoke },
+  { name: 'publish, dry run', run: publishDry },
 ];
