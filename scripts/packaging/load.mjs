@@ -115,6 +115,35 @@ const typescript = (name, version) => async (context) => {
   }
 };
 
+/** Other engines that load addons: their programs lie in packages for each platform, which need no install script. */
+const ENGINES = {
+  Bun: {
+    'linux-x64-gnu': ['@oven/bun-linux-x64', 'bin/bun'],
+    'linux-arm64-gnu': ['@oven/bun-linux-aarch64', 'bin/bun'],
+    'darwin-arm64': ['@oven/bun-darwin-aarch64', 'bin/bun'],
+    'darwin-x64': ['@oven/bun-darwin-x64', 'bin/bun'],
+  },
+  Deno: {
+    'linux-x64-gnu': ['@deno/linux-x64-glibc', 'deno', 'run', '--allow-all'],
+    'linux-arm64-gnu': ['@deno/linux-arm64-glibc', 'deno', 'run', '--allow-all'],
+    'darwin-arm64': ['@deno/darwin-arm64', 'deno', 'run', '--allow-all'],
+    'darwin-x64': ['@deno/darwin-x64', 'deno', 'run', '--allow-all'],
+  },
+};
+
+const engine = (name) => ({
+  name,
+  needs: () => (ENGINES[name][hostPlatform().name] === undefined ? `no package for ${hostPlatform().name}` : null),
+  run: async ({ empty, tarballs }) => {
+    const [packageName, program, ...args] = ENGINES[name][hostPlatform().name];
+    const project = empty(name.toLowerCase());
+    project.write({ 'job.mjs': ESM, 'job.cjs': CJS });
+    await project.add(tarballs.main, tarballs.host, `${packageName}@${VERSIONS[name]}`);
+    const command = project.path('node_modules', packageName, program);
+    for (const file of ['job.mjs', 'job.cjs']) expectResult(await project.run(command, [...args, file]));
+  },
+});
+
 async function publint({ tarballs, empty }) {
   await empty('publint').node([bin('publint'), 'run', tarballs.main, '--strict']);
 }
@@ -152,6 +181,7 @@ export const LOAD_CASES = [
   { name: 'attw --profile node16', run: attw },
   { name: 'ES modules', run: fromEsm },
   { name: 'CommonJS', run: fromCommonJs },
+  ...Object.keys(ENGINES).map(engine),
   ...Object.keys(COMPILERS).flatMap((name) => [
     { name: `TypeScript, ${name}`, run: typescript(name) },
     { name: `TypeScript ${VERSIONS.typescript}, ${name}`, run: typescript(name, VERSIONS.typescript) },

@@ -1,7 +1,7 @@
 // Versions of what the cases install beside the package.
 export const VERSIONS = {
-  '@types/node': '20.19.43',
-  '@types/react': '19.2.7',
+  Bun: '1.4.5',
+  Deno: '2.9.6',
   '@yarnpkg/cli-dist': '4.18.1',
   esbuild: '0.28.2',
   next: '16.4.6',
