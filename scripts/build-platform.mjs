@@ -1,10 +1,11 @@
 // npm run build:platform [-- PLATFORM...]: release addons for the packages in npm/, each checked against what its platform
 // promises. Without names: the platform of this machine. `-- --check` only checks the addons that are there.
-import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUDGET, GLIBC_FLOOR, inspect } from './binary.mjs';
 import { DEBIAN_RUSTC, needPackages } from './debian.mjs';
 import { capture, main, root, run, Stop } from './lib.mjs';
+import { rustNotices } from './notices.mjs';
 import { hostPlatform, PLATFORMS, platformNamed } from './platforms.mjs';
 import { zigEnvironment } from './zig.mjs';
 
@@ -53,6 +54,7 @@ function build(platform) {
   }
   const folder = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
   copyFileSync(join(folder, platform.target, 'release', libraryName(platform)), `${platform.binary}.partial`);
+  writeFileSync(platform.notices, rustNotices(platform.target));
   renameSync(`${platform.binary}.partial`, platform.binary);
 }
 

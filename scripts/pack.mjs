@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { inspect } from './binary.mjs';
@@ -73,12 +73,19 @@ export function packMain(to) {
   });
 }
 
-/** Packs a platform's package with the given addon, or without one to have its manifest only. */
+/**
+ * Packs a platform's package with the given addon, or without one to have its manifest only. The licence texts of what
+ * is in the addon are there where `npm run build:platform` built it.
+ */
 export function packPlatform(platform, to, addon) {
   return inTemporary((folder) => {
-    for (const file of ['package.json', 'README.md']) copyFileSync(join(platform.folder, file), join(folder, file));
+    const own = readManifest(platform.folder);
+    own.files.push(basename(platform.notices));
+    writeFileSync(join(folder, 'package.json'), `${JSON.stringify(own, null, 2)}\n`);
+    copyFileSync(join(platform.folder, 'README.md'), join(folder, 'README.md'));
     copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
     if (addon !== null) copyFileSync(addon, join(folder, platform.file));
+    if (addon === platform.binary) copyFileSync(platform.notices, join(folder, basename(platform.notices)));
     return { ...npmPack(folder, to), manifest: readManifest(folder) };
   });
 }
@@ -90,6 +97,7 @@ function collect(folder) {
     const platform = PLATFORMS.find(({ file }) => file === basename(path));
     if (platform === undefined) throw new Stop(`${path} is the addon of no platform`);
     copyFileSync(join(folder, path), platform.binary);
+    copyFileSync(join(folder, dirname(path), basename(platform.notices)), platform.notices);
   }
 }
 

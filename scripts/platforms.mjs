@@ -14,13 +14,14 @@ function platformOf(target) {
   return { name: `${os}-${cpu}-${abi}`, os, cpu, ...(os === 'linux' ? { libc: abi } : {}) };
 }
 
-/** Every platform: name, Rust target, `os`, `cpu` and on Linux `libc`, its package, and where its binary lies. */
+/** Every platform: name, Rust target, `os`, `cpu` and on Linux `libc`, its package, and where its files lie. */
 export const PLATFORMS = manifest.napi.targets.map((target) => {
   const platform = platformOf(target);
   const folder = join(root, 'npm', platform.name);
   const file = `${manifest.napi.binaryName}.${platform.name}.node`;
   const packageName = `${manifest.napi.packageName}-${platform.name}`;
-  return { ...platform, target, folder, file, binary: join(folder, file), packageName };
+  const [binary, notices] = [file, 'NOTICES.txt'].map((name) => join(folder, name));
+  return { ...platform, target, folder, file, binary, notices, packageName };
 });
 
 /** The platform of that name. */
