@@ -68,6 +68,8 @@ export function gpuMissing() {
 export function softwareEnv() {
   const { XDG_RUNTIME_DIR = '/tmp' } = process.env;
   return { VK_ICD_FILENAMES: softwareDevice() ?? '', XDG_RUNTIME_DIR };
+}
+
 /** What the C program of the tests needs to be compiled, or null. */
 export function compilerMissing() {
   if (process.platform === 'win32') {
