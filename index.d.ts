@@ -99,6 +99,11 @@ declare class BruteForceBackend extends Handle {
   remove(ids: Iterable<string>): number;
   /** Removes everything and releases the dimension. */
   clear(): void;
+  /**
+  * The same vectors as a {@link VectorBackend}, whose calls are asynchronous. Closing it clears nothing here: it only ends
+  * that view.
+  */
+  asBackend(): VectorBackend;
   /** A summary. */
   toJSON(): {
     count: number;

@@ -11,6 +11,7 @@ const entries: Record<string, string> = {
   lnmp: 'ts/lnmp.ts',
   weights: 'ts/weights.ts',
   gpu: 'ts/gpu.ts',
+  pgvector: 'ts/adapters/pgvector.ts',
 };
 
 /** The command line and what it loads: without typings, and not to be imported. */

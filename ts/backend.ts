@@ -1,3 +1,4 @@
+import { BruteForceAdapter } from './brute-force-adapter.js';
 import { Handle } from './handle.js';
 import { type SearchResult, toResults } from './hits.js';
 import { call, native } from './native.js';
@@ -106,6 +107,15 @@ export class BruteForceBackend extends Handle {
   clear(): void {
     const handle = BruteForceBackend.#self(this);
     call(() => handle.clear());
+  }
+
+  /**
+   * The same vectors as a {@link VectorBackend}, whose calls are asynchronous. Closing it clears nothing here: it only ends
+   * that view.
+   */
+  asBackend(): VectorBackend {
+    BruteForceBackend.#self(this);
+    return new BruteForceAdapter(this);
   }
 
   /** A summary. */
