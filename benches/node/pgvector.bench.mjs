@@ -19,7 +19,7 @@ const option = (name) => {
   return at > 0 ? process.argv[at + 1] : undefined;
 };
 const K = 10;
-const ROUNDS = test ? 1 : 5;
+const ROUNDS = test ? 1 : 3;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tinyquant-bench-'));
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
@@ -51,7 +51,7 @@ const demo = join(root, 'fixtures', 'demo');
 const base = await readAll(isLarge ? join(data, 'minilm-100k.f16.npy') : join(demo, 'vectors.f16.npy'));
 const asked = await readAll(isLarge ? join(data, 'minilm-queries-1k.f16.npy') : join(demo, 'queries.f16.npy'));
 const { dim, rows } = base;
-const QUERIES = test ? 20 : Math.min(500, asked.rows);
+const QUERIES = test ? 20 : Math.min(300, asked.rows);
 const queries = Array.from({ length: QUERIES }, (_, i) => asked.values.subarray(i * dim, (i + 1) * dim));
 console.log(`${rows} x ${dim}, ${QUERIES} queries, ${K} hits each`);
 

@@ -83,6 +83,8 @@ interface Row {
 const MAX_EF = 1000;
 const DEFAULT_EF = 40;
 const MIN_CANDIDATES = 100;
+/** Has every row compared: pgvector's indexes serve ordered scans alone. */
+const NO_INDEX = 'enable_indexscan = off';
 /** Rows of a statement of {@link PgvectorBackend.upsert}. */
 const UPSERT_ROWS = 500;
 const STAGE = 'pg_temp.tinyquant_rows';
@@ -325,7 +327,7 @@ export class PgvectorBackend implements VectorBackend {
     checkValues(vector, plan.dimension, plan.column, 'query');
     const exact = given.exact === undefined ? false : boolean(given.exact, 'exact');
     const factor = shortlistOf(given.shortlist) ?? plan.shortlist;
-    const limits = {
+    const limits: Limits = {
       efSearch: given.efSearch === undefined ? DEFAULT_EF : integer(given.efSearch, 'efSearch', 1, MAX_EF),
       probes: given.probes === undefined ? undefined : integer(given.probes, 'probes', 1, 32_768),
     };
@@ -348,16 +350,17 @@ export class PgvectorBackend implements VectorBackend {
     const exactly = `${select} order by ${by}, ${idName} collate "C" ${limit}`;
     const usable = !exact && plan.index !== 'none' && index?.opclass === opclass ? index : null;
 
-    const rows = await this.#sessions.transaction(`searching table ${plan.table}`, signal, async (session) => {
+    const search = async (session: Session): Promise<readonly Row[]> => {
       if (usable !== null) {
-        await tune(session, usable, Math.max(limits.efSearch, Math.min(wanted, MAX_EF)), limits.probes);
         const near = (await session.query(`${select} order by ${distance} ${limit}`, values)).rows;
         if (near.length === wanted) return near as Row[];
+        // An index may know fewer rows than there are, and none of the vectors without a direction.
+        await session.query(`set local ${NO_INDEX}`);
       }
-      // An index may know fewer rows than there are, and none of the vectors without a direction.
-      await session.query("select set_config('enable_indexscan', 'off', true)");
       return (await session.query(exactly, values)).rows as Row[];
-    });
+    };
+    const settings = usable === null ? [NO_INDEX] : tuning(usable, wanted, limits);
+    const rows = await this.#sessions.transaction(`searching table ${plan.table}`, signal, search, settings);
     return (await this.#scored(rows, vector)).sort(byScore).slice(0, k);
   }
 
@@ -484,19 +487,19 @@ export class PgvectorBackend implements VectorBackend {
   }
 }
 
+/** What a search may spend on an index. */
+interface Limits {
+  readonly efSearch: number;
+  readonly probes: number | undefined;
+}
+
 /** Lets an index look at as many rows as are wanted, and go on where a filter leaves too few. */
-async function tune(
-  session: Session,
-  { method, lists }: IndexState,
-  ef: number,
-  probes: number | undefined,
-): Promise<void> {
-  const settings =
+function tuning({ method, lists }: IndexState, wanted: number, { efSearch, probes }: Limits): string[] {
+  const [name, value] =
     method === 'hnsw'
-      ? { 'hnsw.ef_search': ef, 'hnsw.iterative_scan': 'relaxed_order' }
-      : { 'ivfflat.probes': probes ?? Math.ceil(Math.sqrt(lists)), 'ivfflat.iterative_scan': 'relaxed_order' };
-  const calls = Object.keys(settings).map((_, i) => `set_config($${2 * i + 1}, $${2 * i + 2}, true)`);
-  await session.query(`select ${calls.join(', ')}`, Object.entries(settings).flat().map(String));
+      ? ['ef_search', Math.max(efSearch, Math.min(wanted, MAX_EF))]
+      : ['probes', probes ?? Math.ceil(Math.sqrt(lists))];
+  return [`${method}.${name} = ${value}`, `${method}.iterative_scan = relaxed_order`];
 }
 
 /** Calls `onProgress` at most ten times a second, and once at the end. */

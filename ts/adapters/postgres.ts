@@ -198,7 +198,7 @@ export class Session {
   }
 
   /** Runs a statement, unless the call is aborted. */
-  query(text: string, values: unknown[] = []): Promise<PostgresResult> {
+  query(text: string, values?: unknown[]): Promise<PostgresResult> {
     return this.wait(this.#client.query(text, values));
   }
 
@@ -282,11 +282,20 @@ export class Sessions {
     }
   }
 
-  /** As {@link Sessions.run}, in a transaction: all of `body` or nothing. A signal counts until it is committed. */
-  transaction<T>(doing: string, signal: AbortSignal | undefined, body: (session: Session) => Promise<T>): Promise<T> {
+  /**
+   * As {@link Sessions.run}, in a transaction: all of `body` or nothing. A signal counts until it is committed.
+   *
+   * @param settings of the server for the length of the transaction, sent with its first statement
+   */
+  transaction<T>(
+    doing: string,
+    signal: AbortSignal | undefined,
+    body: (session: Session) => Promise<T>,
+    settings: readonly string[] = [],
+  ): Promise<T> {
     return this.run(doing, signal, async (session) => {
       try {
-        await session.query('begin');
+        await session.query(['begin', ...settings.map((each) => `set local ${each}`)].join('; '));
         const result = await body(session);
         await session.wait(Promise.resolve());
         await session.last('commit');
