@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PgvectorBackend } from '../dist/pgvector.js';
 import { Codebook, CodecConfig, CompressionPolicy, Corpus } from '../index.js';
 import { normals } from './helpers/data.js';
@@ -347,11 +347,14 @@ describeLive('PgvectorBackend when something fails', ({ pool, backend, table, ur
 });
 
 describe.runIf(isOwnServer)('a server of its own', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'tinyquant-postgres-'));
+  let folder: string;
   const server = (command: string): string =>
     execFileSync(process.execPath, [join(ROOT, 'scripts', 'postgres.mjs'), command, folder], {
       encoding: 'utf8',
     }).trim();
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tinyquant-postgres-'));
+  });
   afterAll(() => {
     server('stop');
   });

@@ -206,7 +206,7 @@ describe('a project without the optional packages', () => {
         target: ts.ScriptTarget.ES2022,
         module: ts.ModuleKind.NodeNext,
         moduleResolution: ts.ModuleResolutionKind.NodeNext,
-        lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+        lib: ['lib.es2023.d.ts'],
         types: ['node'],
         typeRoots: [join(folder, 'node_modules', '@types')],
       });

@@ -1,13 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { PgvectorBackend, type PgvectorColumn, type PgvectorIndex, sql } from '../dist/pgvector.js';
 import { BruteForceBackend, Codebook, Codec, CodecConfig, CompressionPolicy, Corpus, type Metric } from '../index.js';
 import { describeBackend } from './backend-conformance.js';
 import { normals } from './helpers/data.js';
 import { failure, rejection } from './helpers/failure.js';
+import { ROOT } from './helpers/golden.js';
 import { describeLive } from './helpers/postgres.js';
 import { bestRows, clustered, rowOf, scoreOf } from './helpers/search.js';
 
@@ -402,6 +405,35 @@ describeLive('PgvectorBackend on a server', ({ pool, backend, table, url }) => {
     expect(await stores[0]?.count()).toBe(7);
     const { rows } = await pool.query('select count(*)::int as n from pg_indexes where tablename = $1', [name]);
     expect(rows).toEqual([{ n: 2 }]);
+  });
+
+  it('does what its guide shows', async () => {
+    const guide = readFileSync(join(ROOT, 'docs', 'pgvector.md'), 'utf8');
+    const blocks = [...guide.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code ?? '');
+    expect(blocks.length).toBeGreaterThan(4);
+    const { outputText } = ts.transpileModule(blocks.join('\n'), {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+    });
+    // Its tables are nobody else's: in a database of their own.
+    const database = `guide ${process.pid}`;
+    await pool.query(`create database ${pg.escapeIdentifier(database)}`);
+    const project = mkdtempSync(join(tmpdir(), 'tinyquant-guide-'));
+    try {
+      mkdirSync(join(project, 'node_modules'));
+      symlinkSync(ROOT, join(project, 'node_modules', 'tinyquant'), 'junction');
+      symlinkSync(join(ROOT, 'node_modules', 'pg'), join(project, 'node_modules', 'pg'), 'junction');
+      const script = join(project, 'guide.mjs');
+      writeFileSync(script, outputText);
+      const target = new URL(url);
+      target.pathname = `/${encodeURIComponent(database)}`;
+      const env = { ...process.env, DATABASE_URL: target.href };
+      const output = execFileSync(process.execPath, [script], { cwd: project, env, encoding: 'utf8', timeout: 60_000 });
+      expect(output).toMatch(/^a 1\n/);
+      expect(output).toContain('500 of 500');
+    } finally {
+      rmSync(project, { recursive: true, force: true });
+      await pool.query(`drop database ${pg.escapeIdentifier(database)} with (force)`);
+    }
   });
 
   it('gives a vector without a direction the score 0', async () => {
