@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import ts from 'typescript';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PgvectorBackend, type PgvectorColumn, type PgvectorIndex, sql } from '../dist/pgvector.js';
 import { BruteForceBackend, Codebook, Codec, CodecConfig, CompressionPolicy, Corpus, type Metric } from '../index.js';
 import { describeBackend } from './backend-conformance.js';
@@ -22,6 +22,22 @@ function codecOf(dimension: number): { config: CodecConfig; codebook: Codebook }
 
 const named = (data: Float32Array, dim: number): [string, Float32Array][] =>
   Array.from({ length: data.length / dim }, (_, row) => [`v${row}`, rowOf(data, row, dim)]);
+
+/** A pool that keeps the statements it is given. */
+function watch(pool: pg.Pool): { watched: pg.Pool; statements: [text: string, values: unknown[]][] } {
+  const statements: [string, unknown[]][] = [];
+  const connect = async (): Promise<pg.PoolClient> => {
+    const client = await pool.connect();
+    const query = client.query.bind(client) as (text: unknown, values?: unknown[]) => Promise<pg.QueryResult>;
+    return Object.assign(Object.create(client) as pg.PoolClient, {
+      query: (text: unknown, values: unknown[] = []) => {
+        statements.push([String(text), values]);
+        return query(text, values);
+      },
+    });
+  };
+  return { watched: Object.assign(Object.create(pool) as pg.Pool, { connect }), statements };
+}
 
 describeLive('PgvectorBackend on a server', ({ pool, backend, table, url }) => {
   const kinds: [PgvectorColumn, PgvectorIndex, boolean, number][] = [
@@ -93,22 +109,7 @@ describeLive('PgvectorBackend on a server', ({ pool, backend, table, url }) => {
       'hnsw',
     ]);
     // The statement of a search, as the server plans it where comparing all rows is not an option.
-    const statements: [string, unknown[]][] = [];
-    const watched = new Proxy(pool, {
-      get: (target, key) =>
-        key !== 'connect'
-          ? Reflect.get(target, key)
-          : async () => {
-              const client = await target.connect();
-              const query = client.query.bind(client) as (text: string, values?: unknown[]) => Promise<pg.QueryResult>;
-              return Object.assign(Object.create(client) as pg.PoolClient, {
-                query: (text: string, values: unknown[] = []) => {
-                  statements.push([text, values]);
-                  return query(text, values);
-                },
-              });
-            },
-    });
+    const { watched, statements } = watch(pool);
     const observed = new PgvectorBackend({ pool: watched, table: name, dimension: 8 });
     await observed.search(normals(8, 6), 5);
     const [text, values] = statements.find(([each]) => each.includes('order by "embedding"')) ?? ['', []];
@@ -119,6 +120,29 @@ describeLive('PgvectorBackend on a server', ({ pool, backend, table, url }) => {
     await client.query('rollback');
     client.release();
     expect(plan).toMatch(/Index Scan using .*embedding_idx/);
+  });
+
+  it('finds an index that somebody else has built, some seconds later', async () => {
+    const name = table();
+    const { watched, statements } = watch(pool);
+    const store = new PgvectorBackend({ pool: watched, table: name, dimension: 8 });
+    await store.create({ buildIndex: false });
+    await store.ingest(named(normals(40 * 8, 4), 8));
+    const usesIndex = async (): Promise<boolean> => {
+      statements.length = 0;
+      expect(await store.search(normals(8, 6), 5)).toHaveLength(5);
+      return statements.some(([text]) => text.includes('hnsw.ef_search'));
+    };
+    expect(await usesIndex()).toBe(false);
+    await pool.query(`create index on ${pg.escapeIdentifier(name)} using hnsw (embedding vector_cosine_ops)`);
+    expect(await usesIndex()).toBe(false);
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 11_000);
+    try {
+      expect(await usesIndex()).toBe(true);
+    } finally {
+      clock.mockRestore();
+    }
+    expect(await usesIndex()).toBe(true);
   });
 
   it('makes a graph with the given numbers, and lists for the rows there are', async () => {

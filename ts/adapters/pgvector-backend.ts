@@ -89,6 +89,9 @@ const NO_INDEX = 'enable_indexscan = off';
 const UPSERT_ROWS = 500;
 const STAGE = 'pg_temp.tinyquant_rows';
 
+/** How long a table is taken to have no index, in milliseconds: another process may build one. */
+const LOOK_AGAIN = 10_000;
+
 /** How often progress is reported, in milliseconds. */
 const REPORT_EVERY = 100;
 
@@ -125,6 +128,8 @@ export class PgvectorBackend implements VectorBackend {
   readonly #plan: PgvectorPlan;
   readonly #sessions: Sessions;
   #index: Promise<IndexState | null> | undefined;
+  /** When {@link LOOK_AGAIN} ends for a table without the index of the plan. */
+  #lookAgain: number = Number.POSITIVE_INFINITY;
 
   /**
    * Checks the options; nothing is sent yet.
@@ -175,16 +180,25 @@ export class PgvectorBackend implements VectorBackend {
   /** Compares the table with the plan once; tried again after a failure. */
   async #ready(signal: AbortSignal | undefined): Promise<IndexState | null> {
     this.#sessions.check();
-    const { table } = this.#plan;
+    const { table, index: kind } = this.#plan;
+    if (performance.now() > this.#lookAgain) this.#index = undefined;
     // The check serves later calls too, so that the signal of one of them does not end it.
-    this.#index ??= this.#sessions.run(`reading the columns of table ${table}`, undefined, (session) =>
-      checkTable(session, this.#plan),
-    );
-    const index = this.#index;
-    index.catch(() => {
-      if (this.#index === index) this.#index = undefined;
-    });
-    return unlessAborted(index, signal);
+    if (this.#index === undefined) {
+      const reading = this.#sessions.run(`reading the columns of table ${table}`, undefined, (session) =>
+        checkTable(session, this.#plan),
+      );
+      this.#index = reading;
+      this.#lookAgain = Number.POSITIVE_INFINITY;
+      reading.then(
+        (state) => {
+          if (state === null && kind !== 'none') this.#lookAgain = performance.now() + LOOK_AGAIN;
+        },
+        () => {
+          if (this.#index === reading) this.#index = undefined;
+        },
+      );
+    }
+    return unlessAborted(this.#index, signal);
   }
 
   /**
