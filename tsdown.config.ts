@@ -12,6 +12,7 @@ const entries: Record<string, string> = {
   weights: 'ts/weights.ts',
   gpu: 'ts/gpu.ts',
   pgvector: 'ts/adapters/pgvector.ts',
+  langchain: 'ts/langchain.ts',
 };
 
 /** The command line and what it loads: without typings, and not to be imported. */
@@ -26,7 +27,7 @@ const shared: UserConfig = {
   target: 'node20.19',
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
   // The loaders of the addons stay files of their own: dist/ and ts/ both lie beside native/.
-  deps: { neverBundle: [/\/native\/(?:binding|gpu)\.cjs$/, /^@tinyquant\/native-/] },
+  deps: { neverBundle: [/\/native\/(?:binding|gpu)\.cjs$/, /^@tinyquant\/native-/, /^@langchain\/core\//] },
   hash: false,
   // scripts/facade.mjs empties dist/ before a build; the builds below write into it at the same time.
   clean: false,

@@ -8,10 +8,14 @@ import { join } from 'node:path';
 import { root, Stop, tool } from './lib.mjs';
 
 /** Subpaths that export what the root does not. */
-const OWN = ['gpu', 'io', 'lnmp', 'pgvector', 'scalar', 'turboquant', 'weights'];
+const OWN = ['gpu', 'io', 'langchain', 'lnmp', 'pgvector', 'scalar', 'turboquant', 'weights'];
 
 /** Subpaths whose names another one uses. */
 const USED = { lnmp: ['scalar'] };
+
+/** Optional peers that typings of a subpath may import, each by the start of its module names. */
+const PEERS = ['@langchain/core/'];
+const isPeer = (module) => PEERS.some((peer) => module.startsWith(peer));
 
 /** Licence texts of the packages that the bundler has put into dist/, which it names in comments. */
 function notices(dist) {
@@ -40,7 +44,7 @@ async function exportsOf(file, text) {
   const typeNames = new Set();
   const exported = [];
   for (const statement of source.statements) {
-    if (ts.isImportDeclaration(statement)) {
+    if (ts.isImportDeclaration(statement) && !isPeer(statement.moduleSpecifier.text)) {
       throw new Stop(`${file} imports ${statement.moduleSpecifier.text}: public typings stand alone`);
     }
     if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) {
@@ -48,7 +52,8 @@ async function exportsOf(file, text) {
     }
     if (ts.isExportDeclaration(statement)) exported.push(...statement.exportClause.elements);
   }
-  const names = { values: [], types: [] };
+  const isOverPeer = source.statements.some((statement) => ts.isImportDeclaration(statement));
+  const names = { values: [], types: [], isOverPeer };
   for (const element of exported) {
     const local = (element.propertyName ?? element.name).text;
     names[element.isTypeOnly || typeNames.has(local) ? 'types' : 'values'].push(element.name.text);
@@ -128,7 +133,11 @@ async function build() {
       const all = [...names.values, ...names.types.map((name) => `type ${name}`)];
       writeFileSync(join(dist, file), `${MARK}export ${list(all)} from '../index.js';\n`);
     }
-    writeFileSync(join(dist, `${entry}.d.mts`), `${MARK}export * from './${entry}.js';\n`);
+    // A peer has typings for each module system, which do not take each other's classes.
+    const module = names.isOverPeer
+      ? readFileSync(join(dist, file), 'utf8')
+      : `${MARK}export * from './${entry}.js';\n`;
+    writeFileSync(join(dist, `${entry}.d.mts`), module);
     writeFileSync(join(dist, `${entry}.mjs`), `${MARK}export ${list(names.values)} from './${entry}.js';\n`);
   }
   rmSync(types, { recursive: true });
