@@ -1,4 +1,4 @@
-import { mkdir, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TinyQuantError } from '../errors.js';
 import { failure, io } from '../io/origin.js';
@@ -46,6 +46,14 @@ export async function saveContent(folder: string, { index, documents, build, row
   }
   // What cannot be removed now is replaced by the next save but one.
   if (old !== null) await unlink(join(folder, old)).catch(() => {});
+  await sweep(folder);
+}
+
+/** Removes sidecars that were cut off before they had their name. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (/^\.documents\.jsonl\.[0-9a-f]{12}\.tmp$/.test(name)) await unlink(join(folder, name)).catch(() => {});
+  }
 }
 
 /** Opens the index that a sidecar names, and checks that they belong together. */
