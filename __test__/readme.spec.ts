@@ -36,6 +36,8 @@ beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 'tinyquant-readme-'));
   mkdirSync(join(project, 'node_modules', '@types'), { recursive: true });
   symlinkSync(root, join(project, 'node_modules', 'tinyquant'), 'junction');
+  // The peers of its adapters.
+  symlinkSync(join(root, 'node_modules', '@langchain'), join(project, 'node_modules', '@langchain'), 'junction');
   symlinkSync(
     join(root, 'node_modules', '@types', 'node'),
     join(project, 'node_modules', '@types', 'node'),

@@ -42,7 +42,8 @@ function install(version) {
 
 await main(async () => {
   await setup({ profile: 'ci' });
-  if (!tool('vitest', ['run', SPECS])) throw new Stop('The checks failed: see above');
+  if (!tool('vitest', ['run', SPECS, '__test__/adapters/docs-langchain']))
+    throw new Stop('The checks failed: see above');
   for (const version of OLDEST) {
     console.log(`\nThe same on @langchain/core ${version}`);
     const inside = install(version);
