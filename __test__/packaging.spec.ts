@@ -116,7 +116,16 @@ describe('the entry points', () => {
       expect(names.length, name).toBeGreaterThan(0);
       expect(JSON.parse(output), name).toEqual(names);
       // What the root exports too is the same; some entry points export names of their own.
-      const hasOwn = ['./gpu', './io', './langchain', './lnmp', './pgvector', './scalar', './turboquant', './weights'].includes(entry);
+      const hasOwn = [
+        './gpu',
+        './io',
+        './langchain',
+        './lnmp',
+        './pgvector',
+        './scalar',
+        './turboquant',
+        './weights',
+      ].includes(entry);
       const shared = names.filter((key) => !hasOwn || key in face);
       for (const key of shared) expect(common[key], `${key} of ${name}`).toBe(face[key]);
     }

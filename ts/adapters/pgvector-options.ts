@@ -14,6 +14,7 @@ export type PgvectorIndex = 'hnsw' | 'ivfflat' | 'none';
 export interface PgvectorCodec {
   /** Its dimension is that of the table. */
   readonly config: CodecConfig;
+  /** Its bits are those of the configuration. */
   readonly codebook: Codebook;
 }
 
@@ -48,7 +49,7 @@ export interface PgvectorOptions {
   readonly column?: PgvectorColumn;
   /** What {@link PgvectorBackend.create} and {@link PgvectorBackend.createIndex} build. Default `'hnsw'`. */
   readonly index?: PgvectorIndex;
-  /** How scores are computed, as those of {@link SearchIndex}. Default `'cosine'`. */
+  /** How scores are computed, as those of `SearchIndex`. Default `'cosine'`. */
   readonly metric?: Metric;
   /**
    * Keeps codes beside each vector. A search then has two stages: the server lists candidates by its index or by Hamming

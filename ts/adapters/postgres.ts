@@ -3,20 +3,27 @@ import { reasonOf, whenAborted } from '../job.js';
 
 /** What a statement gives. */
 export interface PostgresResult {
+  /** The rows. */
   readonly rows: readonly unknown[];
+  /** How many rows the statement concerned. */
   readonly rowCount: number | null;
 }
 
 /** What is used of a connection of the package `pg`. */
 export interface PostgresClient {
+  /** Runs a statement. */
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
+  /** Gives the connection back to its pool, or ends it. */
   release(destroy?: boolean): void;
+  /** Adds a listener for the loss of the connection. */
   on(event: 'error', listener: (error: Error) => void): unknown;
+  /** Takes it away. */
   removeListener(event: 'error', listener: (error: Error) => void): unknown;
 }
 
 /** What is used of a `Pool` of the package `pg`. */
 export interface PostgresPool {
+  /** A connection of its own. */
   connect(): Promise<PostgresClient>;
 }
 

@@ -90,6 +90,7 @@ function checkDocuments(documents: unknown, o: unknown): StoredDocument[] {
  * const same = await TinyQuantVectorStore.load('manuals', embeddings);
  */
 export class TinyQuantVectorStore extends SaveableVectorStore {
+  /** What `filter` may be. */
   declare FilterType: DocumentFilter;
   readonly #content: Content;
   readonly #writers: Serial = new Serial();
