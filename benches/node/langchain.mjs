@@ -113,7 +113,7 @@ if (chosen !== undefined) {
   console.table(results);
   const record = option('--record');
   if (record !== undefined) {
-    const command = `node benches/node/langchain.bench.mjs --rows ${ROWS}`;
+    const command = `node benches/node/langchain.mjs --rows ${ROWS}`;
     const facts = { command, cpu: cpus()[0]?.model, threads: cpus().length, data: 'minilm-100k.f16.npy', results };
     writeFileSync(record, `${JSON.stringify(facts, null, 2)}\n`);
   }
