@@ -141,7 +141,7 @@ describe('compressBatch', () => {
   it('refuses unknown options', async () => {
     const start = (o: object) => () => codec.compressBatch(vectors, config, codebook, o as never);
     await rejection(start({ onprogress() {} }), 'ERR_TQ_INVALID_ARG', { suggestion: 'onProgress' });
-    await rejection(start({ backend: {} }), 'ERR_TQ_INVALID_ARG', { option: 'backend' });
+    await rejection(start({ device: {} }), 'ERR_TQ_INVALID_ARG', { option: 'device' });
     await rejection(start({ signal: 'x' }), 'ERR_TQ_INVALID_ARG', { argument: 'signal' });
     await rejection(start({ onProgress: 5 }), 'ERR_TQ_INVALID_ARG', { argument: 'onProgress' });
     await rejection(
