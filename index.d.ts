@@ -1045,146 +1045,6 @@ type IdTypeOf<Id extends IndexId> = Id extends number ? "number" : Id extends bi
 /** Many ids at once. */
 type IdList<Id extends IndexId> = Id extends bigint ? BigUint64Array : Id[];
 //#endregion
-//#region ts/index-options.d.ts
-/** How two vectors are compared. */
-type Metric = "cosine" | "dot" | "l2";
-/** Bits per coordinate of a {@link SearchIndex}. */
-type IndexBits = 1 | 2 | 3 | 4 | 8;
-/** Whether the vectors themselves are kept beside their codes. */
-type Originals = "none" | "f16" | "f32";
-/** What a {@link SearchIndex} is made for; none of it ever changes. */
-interface IndexSettings {
-  /** Values per vector, 2 to 16384. */
-  readonly dim: number;
-  /** Bits per coordinate, on average where the index is fitted. Default 4. */
-  readonly bits?: IndexBits;
-  /**
-  * How scores are computed: `'cosine'` of the angle, the `'dot'` product, or minus the squared distance (`'l2'`).
-  * Default `'cosine'`.
-  */
-  readonly metric?: Metric;
-  /** Seed of the random rotations, 0 to 2^64 - 1. Default `42n`. */
-  readonly seed?: bigint | number;
-  /**
-  * Keeps the vectors, rounded to half precision (`'f16'`) or as they are (`'f32'`), to order the last candidates of a
-  * search by them. In an index that was opened from a file they stay there. Those of vectors that are removed or
-  * replaced stay too, until the index is built anew. Default `'none'`.
-  */
-  readonly originals?: Originals;
-}
-/** Options of the constructor of {@link SearchIndex}. */
-type SearchIndexOptions<Id extends IndexId = number> = IndexSettings & (Id extends number ? {
-  /** Kind of the ids. Default `'number'`. */readonly idType?: "number";
-} : {
-  /** Kind of the ids. */readonly idType: IdTypeOf<Id>;
-});
-/** Options of {@link SearchIndex.fromCorpus}. */
-interface IndexFromCorpusOptions extends Omit<IndexSettings, "dim">, JobOptions {
-  /** Fits segments to the vectors: better recall from the same bytes. Default `true`. */
-  readonly fit?: boolean;
-  /**
-  * Groups of neighbouring vectors, of which a search looks at the nearest: a number, 1 for none, or `'auto'` for what
-  * goes with the number of vectors. Default `'auto'`.
-  */
-  readonly partitions?: number | "auto";
-}
-/** Options of {@link SearchIndex.build}. */
-interface IndexBuildOptions<Id extends IndexId = number> extends IndexFromCorpusOptions {
-  /** Values per vector, 2 to 16384. */
-  readonly dim: number;
-  /** An id for each vector. Default: 0, 1, 2, ... */
-  readonly ids?: Iterable<Id>;
-  /** Kind of the ids. Default: that of `ids`. */
-  readonly idType?: IdTypeOf<Id>;
-}
-/** Options of {@link SearchIndex.add}. */
-interface IndexAddOptions<Id extends IndexId = number> extends JobOptions {
-  /** An id for each vector. Default: the numbers that follow the largest so far. */
-  readonly ids?: Iterable<Id>;
-}
-/** Options of {@link SearchIndex.search}. */
-interface IndexSearchOptions<Id extends IndexId = number> {
-  /** Hits wanted, at least 1; more than there are vectors gives all. */
-  readonly k: number;
-  /**
-  * The vectors that may be hits: their ids, of which unknown ones are ignored, or a bitmap in which bit `r % 8` of byte
-  * `floor(r / 8)` stands for the row `r`, counted from 0 in order of adding and never reused. Bytes that are missing
-  * are 0. Default: all.
-  */
-  readonly filter?: Iterable<Id> | Uint8Array;
-  /** Scales how many candidates each stage of the search keeps: a larger number finds more and takes longer. Default 1. */
-  readonly effort?: number;
-  /**
-  * Compares the query with every vector, in place of candidates alone: with the originals where they are kept and
-  * `rescore` is not `false`, else with the codes. Default `false`.
-  */
-  readonly exact?: boolean;
-  /** Orders the last candidates by the original vectors. Default: where they are kept. */
-  readonly rescore?: boolean;
-  /** Stops the search; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
-}
-//#endregion
-//#region ts/files.d.ts
-/** What the header of a file says. Fields that a format does not have are absent. */
-interface FileInfo {
-  /**
-  * `'corpus'`: written by {@link Corpus.save}; `'index'`: by {@link SearchIndex.save}; `'tqcv'`: TinyQuant's corpus
-  * file; `'tqcb'`: a codebook.
-  */
-  readonly format: "corpus" | "index" | "tqcv" | "tqcb";
-  /** Version of the format. */
-  readonly version: number;
-  /** Length of the file in bytes. */
-  readonly sizeBytes: number;
-  /** Bits per coordinate; of an index that is fitted, on average. */
-  readonly bitWidth: number;
-  /** Vectors, without removed ones. */
-  readonly vectorCount?: number;
-  /** Values per vector. */
-  readonly dimension?: number;
-  /** Whether records keep a residual. */
-  readonly residual?: boolean;
-  /** Hash of the configuration. */
-  readonly configHash?: ConfigHash;
-  /** Seed of the rotation. */
-  readonly seed?: bigint;
-  /** How vectors are stored. */
-  readonly policy?: CompressionPolicyKind;
-  /** Name of the corpus. */
-  readonly corpusId?: string;
-  /** How vectors of an index are compared. */
-  readonly metric?: Metric;
-  /** Kind of the ids of an index. */
-  readonly idType?: IdType;
-  /** What an index keeps of the vectors beside their codes. */
-  readonly originals?: Originals;
-  /** Whether an index is fitted to its vectors. */
-  readonly fitted?: boolean;
-  /** Partitions of an index; 1 without any. */
-  readonly partitions?: number;
-  /** Bytes of a stored vector, without its id, metadata and record header. */
-  readonly bytesPerVector?: number;
-  /** Entries of a codebook. */
-  readonly entries?: number;
-  /** How often a corpus or index file was written or extended. */
-  readonly commits?: number;
-}
-/**
-* What a file holds, from its header alone: the time does not depend on its size.
-*
-* @throws {TinyQuantError} ERR_TQ_IO, ERR_TQ_FORMAT, ERR_TQ_VERSION, ERR_TQ_TRUNCATED, ERR_TQ_CHECKSUM
-*/
-declare function fileInfo(path: FilePath): Promise<FileInfo>;
-/**
-* Reads all of a file and checks what can be checked: checksums where the format has them, every length and offset,
-* that records agree with the header and that every id leads to its vector.
-*
-* @throws {TinyQuantError} ERR_TQ_CHECKSUM with the section and its offset, ERR_TQ_FORMAT, ERR_TQ_TRUNCATED,
-* ERR_TQ_VERSION, ERR_TQ_IO
-*/
-declare function verifyFile(path: FilePath, o?: JobOptions): Promise<FileInfo>;
-//#endregion
 //#region ts/index-hits.d.ts
 /** What a search of a {@link SearchIndex} found for one query, best first. Iterating gives `{ id, score }` objects. */
 interface Hits<Id extends IndexId = number> extends Iterable<{
@@ -1284,7 +1144,8 @@ declare class SearchIndex<Id extends IndexId = number> extends Handle {
   *
   * @param vectors row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, also for ids of another kind or number; ERR_TQ_ID_EXISTS with the row of
-  * an id that comes twice; ERR_TQ_ID_RANGE; ERR_TQ_NON_FINITE with row and column; ERR_TQ_DIM_MISMATCH; ERR_TQ_LIMIT
+  * an id that comes twice; ERR_TQ_ID_RANGE; ERR_TQ_NON_FINITE with row and column; ERR_TQ_DIM_MISMATCH; ERR_TQ_LIMIT;
+  * with `like` also ERR_TQ_CONFIG_MISMATCH, ERR_TQ_CLOSED and the errors of {@link SearchIndex.open}
   */
   static build(vectors: VectorRows, o: IndexBuildOptions<number>): Promise<SearchIndex<number>>;
   /** As above, for ids that are bigints. */
@@ -1456,6 +1317,153 @@ declare class SearchIndex<Id extends IndexId = number> extends Handle {
   /** The same as {@link SearchIndex.close}. */
   [Symbol.dispose](): void;
 }
+//#endregion
+//#region ts/index-options.d.ts
+/** How two vectors are compared. */
+type Metric = "cosine" | "dot" | "l2";
+/** Bits per coordinate of a {@link SearchIndex}. */
+type IndexBits = 1 | 2 | 3 | 4 | 8;
+/** Whether the vectors themselves are kept beside their codes. */
+type Originals = "none" | "f16" | "f32";
+/** What a {@link SearchIndex} is made for; none of it ever changes. */
+interface IndexSettings {
+  /** Values per vector, 2 to 16384. */
+  readonly dim: number;
+  /** Bits per coordinate, on average where the index is fitted. Default 4. */
+  readonly bits?: IndexBits;
+  /**
+  * How scores are computed: `'cosine'` of the angle, the `'dot'` product, or minus the squared distance (`'l2'`).
+  * Default `'cosine'`.
+  */
+  readonly metric?: Metric;
+  /** Seed of the random rotations, 0 to 2^64 - 1. Default `42n`. */
+  readonly seed?: bigint | number;
+  /**
+  * Keeps the vectors, rounded to half precision (`'f16'`) or as they are (`'f32'`), to order the last candidates of a
+  * search by them. In an index that was opened from a file they stay there. Those of vectors that are removed or
+  * replaced stay too, until the index is built anew. Default `'none'`.
+  */
+  readonly originals?: Originals;
+}
+/** Options of the constructor of {@link SearchIndex}. */
+type SearchIndexOptions<Id extends IndexId = number> = IndexSettings & (Id extends number ? {
+  /** Kind of the ids. Default `'number'`. */readonly idType?: "number";
+} : {
+  /** Kind of the ids. */readonly idType: IdTypeOf<Id>;
+});
+/** Options of {@link SearchIndex.fromCorpus}. */
+interface IndexFromCorpusOptions extends Omit<IndexSettings, "dim">, JobOptions {
+  /** Fits segments to the vectors: better recall from the same bytes. Default `true`. */
+  readonly fit?: boolean;
+  /**
+  * Takes over what another index or index file is fitted to, in place of a fit of its own: vectors have the codes and
+  * scores that they would have there, so that the hits of several such indexes are one list. `bits`, `metric` and
+  * `seed` are then those of the other index, and `dim` must be. It need not hold any vectors: save one right after
+  * `fit()`.
+  */
+  readonly like?: SearchIndex<number> | SearchIndex<bigint> | SearchIndex<string> | FilePath;
+  /**
+  * Groups of neighbouring vectors, of which a search looks at the nearest: a number, 1 for none, or `'auto'` for what
+  * goes with the number of vectors. Default `'auto'`.
+  */
+  readonly partitions?: number | "auto";
+}
+/** Options of {@link SearchIndex.build}. */
+interface IndexBuildOptions<Id extends IndexId = number> extends IndexFromCorpusOptions {
+  /** Values per vector, 2 to 16384. */
+  readonly dim: number;
+  /** An id for each vector. Default: 0, 1, 2, ... */
+  readonly ids?: Iterable<Id>;
+  /** Kind of the ids. Default: that of `ids`. */
+  readonly idType?: IdTypeOf<Id>;
+}
+/** Options of {@link SearchIndex.add}. */
+interface IndexAddOptions<Id extends IndexId = number> extends JobOptions {
+  /** An id for each vector. Default: the numbers that follow the largest so far. */
+  readonly ids?: Iterable<Id>;
+}
+/** Options of {@link SearchIndex.search}. */
+interface IndexSearchOptions<Id extends IndexId = number> {
+  /** Hits wanted, at least 1; more than there are vectors gives all. */
+  readonly k: number;
+  /**
+  * The vectors that may be hits: their ids, of which unknown ones are ignored, or a bitmap in which bit `r % 8` of byte
+  * `floor(r / 8)` stands for the row `r`, counted from 0 in order of adding and never reused. Bytes that are missing
+  * are 0. Default: all.
+  */
+  readonly filter?: Iterable<Id> | Uint8Array;
+  /** Scales how many candidates each stage of the search keeps: a larger number finds more and takes longer. Default 1. */
+  readonly effort?: number;
+  /**
+  * Compares the query with every vector, in place of candidates alone: with the originals where they are kept and
+  * `rescore` is not `false`, else with the codes. Default `false`.
+  */
+  readonly exact?: boolean;
+  /** Orders the last candidates by the original vectors. Default: where they are kept. */
+  readonly rescore?: boolean;
+  /** Stops the search; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+//#endregion
+//#region ts/files.d.ts
+/** What the header of a file says. Fields that a format does not have are absent. */
+interface FileInfo {
+  /**
+  * `'corpus'`: written by {@link Corpus.save}; `'index'`: by {@link SearchIndex.save}; `'tqcv'`: TinyQuant's corpus
+  * file; `'tqcb'`: a codebook.
+  */
+  readonly format: "corpus" | "index" | "tqcv" | "tqcb";
+  /** Version of the format. */
+  readonly version: number;
+  /** Length of the file in bytes. */
+  readonly sizeBytes: number;
+  /** Bits per coordinate; of an index that is fitted, on average. */
+  readonly bitWidth: number;
+  /** Vectors, without removed ones. */
+  readonly vectorCount?: number;
+  /** Values per vector. */
+  readonly dimension?: number;
+  /** Whether records keep a residual. */
+  readonly residual?: boolean;
+  /** Hash of the configuration. */
+  readonly configHash?: ConfigHash;
+  /** Seed of the rotation. */
+  readonly seed?: bigint;
+  /** How vectors are stored. */
+  readonly policy?: CompressionPolicyKind;
+  /** Name of the corpus. */
+  readonly corpusId?: string;
+  /** How vectors of an index are compared. */
+  readonly metric?: Metric;
+  /** Kind of the ids of an index. */
+  readonly idType?: IdType;
+  /** What an index keeps of the vectors beside their codes. */
+  readonly originals?: Originals;
+  /** Whether an index is fitted to its vectors. */
+  readonly fitted?: boolean;
+  /** Partitions of an index; 1 without any. */
+  readonly partitions?: number;
+  /** Bytes of a stored vector, without its id, metadata and record header. */
+  readonly bytesPerVector?: number;
+  /** Entries of a codebook. */
+  readonly entries?: number;
+  /** How often a corpus or index file was written or extended. */
+  readonly commits?: number;
+}
+/**
+* What a file holds, from its header alone: the time does not depend on its size.
+*
+* @throws {TinyQuantError} ERR_TQ_IO, ERR_TQ_FORMAT, ERR_TQ_VERSION, ERR_TQ_TRUNCATED, ERR_TQ_CHECKSUM
+*/
+declare function fileInfo(path: FilePath): Promise<FileInfo>;
+/**
+* Reads all of a file and checks what can be checked: checksums where the format has them, every length and offset,
+* that records agree with the header and that every id leads to its vector.
+*
+* @throws {TinyQuantError} ERR_TQ_CHECKSUM with the section and its offset, ERR_TQ_FORMAT, ERR_TQ_TRUNCATED,
+* ERR_TQ_VERSION, ERR_TQ_IO
+*/
+declare function verifyFile(path: FilePath, o?: JobOptions): Promise<FileInfo>;
 //#endregion
 //#region ts/tqcv.d.ts
 /** Options of {@link TqcvReader.open}. */

@@ -1,5 +1,6 @@
 import { Corpus } from './corpus.js';
 import { type IdType, toIds, toList, typeOfIds } from './index-id.js';
+import { withLike } from './index-like.js';
 import { buildPlan, idType, settings } from './index-options.js';
 import { JOB_OPTION_NAMES, type Job, job, reasonOf, runJob } from './job.js';
 import { native } from './native.js';
@@ -17,6 +18,7 @@ const BUILD_NAMES: readonly string[] = [
   'seed',
   'originals',
   'fit',
+  'like',
   'partitions',
   ...JOB_OPTION_NAMES,
 ];
@@ -40,9 +42,10 @@ function build(
   rows: Float32Array,
   ids: NativeIds | null,
   { fit, partitions }: ReturnType<typeof buildPlan>,
+  like: NativeSearchIndex | null,
 ): Promise<NativeSearchIndex> {
   return runJob(control, 'build', rows.length / config.dim, (abort, onProgress) =>
-    native.buildIndex(config, rows, ids, fit, partitions, abort, onProgress),
+    native.buildIndex(config, rows, ids, fit, like, partitions, abort, onProgress),
   );
 }
 
@@ -65,7 +68,8 @@ export async function buildRows(
   const config = settings(given, asked ?? (listed === undefined ? 'number' : typeOfIds(listed)));
   const rows = toRows(vectors, config.dim, 'vectors');
   const ids = rowIds(listed, config.idType, rows.count);
-  return build(control, config, take(rows), ids, plan);
+  const owned = take(rows);
+  return withLike(config, given, (full, like) => build(control, full, owned, ids, plan, like));
 }
 
 /** Vectors and ids of a corpus, reconstructed a chunk at a time. */
@@ -95,6 +99,8 @@ export async function buildCorpus(corpus: unknown, o: unknown): Promise<NativeSe
   const control = job(given);
   const plan = buildPlan(given);
   const config = settings({ ...given, dim: corpus.codecConfig.dimension }, 'string');
-  const { rows, ids } = await gather(corpus, config.dim, control);
-  return build(control, config, rows, ids, plan);
+  return withLike(config, given, async (full, like) => {
+    const { rows, ids } = await gather(corpus, full.dim, control);
+    return build(control, full, rows, ids, plan, like);
+  });
 }

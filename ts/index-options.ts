@@ -2,6 +2,8 @@ import { types } from 'node:util';
 import { ID_TYPES, type IdType, type IdTypeOf, type IndexId, toIds } from './index-id.js';
 import { abortSignal, type JobOptions } from './job.js';
 import type { NativeIds, NativeIndexConfig } from './native-types.js';
+import type { FilePath } from './path.js';
+import type { SearchIndex } from './search-index.js';
 import { boolean, integer, invalidArg, oneOf, options, seed } from './validate.js';
 import { bytes } from './vectors.js';
 
@@ -51,6 +53,13 @@ export type SearchIndexOptions<Id extends IndexId = number> = IndexSettings &
 export interface IndexFromCorpusOptions extends Omit<IndexSettings, 'dim'>, JobOptions {
   /** Fits segments to the vectors: better recall from the same bytes. Default `true`. */
   readonly fit?: boolean;
+  /**
+   * Takes over what another index or index file is fitted to, in place of a fit of its own: vectors have the codes and
+   * scores that they would have there, so that the hits of several such indexes are one list. `bits`, `metric` and
+   * `seed` are then those of the other index, and `dim` must be. It need not hold any vectors: save one right after
+   * `fit()`.
+   */
+  readonly like?: SearchIndex<number> | SearchIndex<bigint> | SearchIndex<string> | FilePath;
   /**
    * Groups of neighbouring vectors, of which a search looks at the nearest: a number, 1 for none, or `'auto'` for what
    * goes with the number of vectors. Default `'auto'`.

@@ -456,6 +456,7 @@ export interface NativeBinding extends NativeScalar, NativeWeights {
     vectors: Float32Array,
     ids: NativeIds | null,
     fit: boolean,
+    like: NativeSearchIndex | null,
     partitions: number,
     abort: NativeAbort | null,
     onProgress: NativeProgress | null,

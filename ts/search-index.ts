@@ -6,6 +6,7 @@ import { IndexBackend } from './index-backend.js';
 import { buildCorpus, buildRows, rowIds } from './index-build.js';
 import { type Hits, toHitLists, toHits } from './index-hits.js';
 import { fromIds, type IdList, type IdType, type IdTypeOf, type IndexId, toId, toIds } from './index-id.js';
+import { knowHandles } from './index-like.js';
 import {
   type IndexAddOptions,
   type IndexBits,
@@ -120,6 +121,9 @@ export class SearchIndex<Id extends IndexId = number> extends Handle {
   readonly #state: IndexState;
 
   static {
+    knowHandles((value) =>
+      typeof value === 'object' && value !== null && #state in value ? SearchIndex.#open(value).handle : undefined,
+    );
     replaceRows = (index, rows, ids) => SearchIndex.#write(SearchIndex.#open(index), {}, rows, ids, true);
     nativeIndex = (value) =>
       typeof value === 'object' && value !== null && #state in value ? SearchIndex.#open(value).handle : undefined;
@@ -167,7 +171,8 @@ export class SearchIndex<Id extends IndexId = number> extends Handle {
    *
    * @param vectors row-major `n * dim` values, or an array of `n` vectors; copied before the call returns
    * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, also for ids of another kind or number; ERR_TQ_ID_EXISTS with the row of
-   * an id that comes twice; ERR_TQ_ID_RANGE; ERR_TQ_NON_FINITE with row and column; ERR_TQ_DIM_MISMATCH; ERR_TQ_LIMIT
+   * an id that comes twice; ERR_TQ_ID_RANGE; ERR_TQ_NON_FINITE with row and column; ERR_TQ_DIM_MISMATCH; ERR_TQ_LIMIT;
+   * with `like` also ERR_TQ_CONFIG_MISMATCH, ERR_TQ_CLOSED and the errors of {@link SearchIndex.open}
    */
   static build(vectors: VectorRows, o: IndexBuildOptions<number>): Promise<SearchIndex<number>>;
   /** As above, for ids that are bigints. */

@@ -3,7 +3,7 @@
 use crate::encoder::{check_range, encode};
 use crate::model::Model;
 use crate::names::{Names, is_set};
-use crate::options::{BuildOptions, Filter, Hits, IdList, Partitions, SearchOptions, Stats};
+use crate::options::{Filter, Hits, IdList, SearchOptions, Stats};
 use crate::originals::Vectors;
 use crate::search::Searcher;
 use crate::shortlist::Candidate;
@@ -11,7 +11,7 @@ use crate::split::{apply, split};
 use crate::state::State;
 use crate::view::View;
 use crate::want::Want;
-use crate::{Error, Id, IdKind, IdRef, Ids, Image, IndexConfig, Originals, clusters, fit};
+use crate::{Error, Id, IdKind, IdRef, Ids, Image, IndexConfig, Originals, fit};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tinyquant_codec::{Control, Error as CodecError, ErrorCode, check_finite, rows_of};
@@ -20,9 +20,6 @@ use tinyquant_kernels::F16_OVERFLOW;
 /// Queries that a thread has in hand at a time, and the bytes that their candidates may take.
 const CHUNK: usize = 1024;
 const CHUNK_BYTES: usize = 1 << 26;
-
-/// Most partitions that can be asked for.
-const MOST_PARTITIONS: usize = 65_536;
 
 /// Vectors as codes of 1 to 8 bits, and search over them.
 ///
@@ -59,48 +56,6 @@ impl Index {
         }
     }
 
-    /// An index of rows of `dim` values, on the current pool. Fitting looks at 20,000 of them.
-    ///
-    /// # Errors
-    /// As [`Index::add`]; `InvalidArgument` for 0 or more than 65,536 partitions.
-    pub fn build(
-        config: IndexConfig,
-        options: &BuildOptions,
-        values: &[f32],
-        ids: Ids,
-        control: &Control,
-    ) -> Result<Self, Error> {
-        if let Partitions::Count(count) = options.partitions
-            && !(1..=MOST_PARTITIONS).contains(&count)
-        {
-            return Err(Error::invalid(format!(
-                "partitions must be from 1 to {MOST_PARTITIONS}, got {count}"
-            )));
-        }
-        let index = Self::new(config)?;
-        let rows = index.check(values)?;
-        let silent = Control {
-            progress: None,
-            ..*control
-        };
-        let mut model = if options.fit {
-            fit::fit(&config, values, &silent)?
-        } else {
-            Model::unfitted(&config)
-        };
-        let count = match options.partitions {
-            Partitions::Auto => clusters::auto(rows),
-            Partitions::Count(count) => count.min(rows.max(1)),
-        };
-        if count > 1 {
-            let centroids = clusters::find(&model, values, count, config.seed(), &silent)?;
-            model = model.with_centroids(centroids);
-        }
-        index.set_model(model)?;
-        index.add(values, ids, control)?;
-        Ok(index)
-    }
-
     /// Fits the segments of an empty index to a sample of rows of `dim` values. The sample should be like what is added
     /// later: the scores of rows far longer in some segment than all of the sample come out too small.
     ///
@@ -123,7 +78,7 @@ impl Index {
         }
     }
 
-    fn set_model(&self, model: Model) -> Result<(), Error> {
+    pub(crate) fn set_model(&self, model: Model) -> Result<(), Error> {
         let _writer = lock(&self.writer);
         self.check_new()?;
         let originals = Vectors::new(self.config.originals(), self.config.dim());
@@ -132,7 +87,7 @@ impl Index {
     }
 
     /// Number of rows; an error for values that cannot be added.
-    fn check(&self, values: &[f32]) -> Result<usize, Error> {
+    pub(crate) fn check(&self, values: &[f32]) -> Result<usize, Error> {
         let dim = self.config.dim();
         let rows = rows_of(values, dim)?;
         check_finite(values, dim)?;
@@ -574,7 +529,7 @@ impl Index {
         Ok(Self::of(config, state, names))
     }
 
-    fn snapshot(&self) -> Arc<State> {
+    pub(crate) fn snapshot(&self) -> Arc<State> {
         Arc::clone(&lock(&self.state))
     }
 }

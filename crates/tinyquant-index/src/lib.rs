@@ -1,5 +1,6 @@
 //! Search over quantized vectors: ids, filters, exact counts of hits, and files' worth of state to save.
 
+mod build;
 mod centroids;
 mod clusters;
 mod column;

@@ -127,13 +127,22 @@ impl Model {
             }
         };
         Self {
+            centroids: Some(centroids),
+            offsets,
+            ..self.without_centroids()
+        }
+    }
+
+    /// The same without partitions.
+    pub(crate) fn without_centroids(&self) -> Self {
+        Self {
             family: Arc::clone(&self.family),
             mean: self.mean.clone(),
             rotation: self.rotation.clone(),
             segments: self.segments.clone(),
             plan: self.plan.clone(),
-            centroids: Some(centroids),
-            offsets,
+            centroids: None,
+            offsets: Vec::new(),
             ..*self
         }
     }

@@ -382,9 +382,9 @@ impl NativeSearchIndex {
 }
 
 /// Builds an index of rows on the pool. Nothing may write to them until the promise settles. `partitions` is 0 for as
-/// many as their number asks for, 1 for none.
+/// many as their number asks for, 1 for none. Rotation and segments are those of `like`, if there is one.
 #[napi(
-    ts_args_type = "config: NativeIndexConfig, vectors: Float32Array, ids: Float64Array | BigUint64Array | Array<string> | null, fit: boolean, partitions: number, abort: NativeAbort | null, onProgress: ((done: number, total: number) => void) | null",
+    ts_args_type = "config: NativeIndexConfig, vectors: Float32Array, ids: Float64Array | BigUint64Array | Array<string> | null, fit: boolean, like: NativeSearchIndex | null, partitions: number, abort: NativeAbort | null, onProgress: ((done: number, total: number) => void) | null",
     ts_return_type = "Promise<NativeSearchIndex>"
 )]
 #[allow(clippy::too_many_arguments, reason = "what to build, of what, and how")]
@@ -394,6 +394,7 @@ pub fn build_index<'env>(
     vectors: Float32Array,
     ids: Option<GivenIds<'_>>,
     fit: bool,
+    like: Option<&NativeSearchIndex>,
     partitions: f64,
     abort: Option<&NativeAbort>,
     on_progress: Option<OnProgress<'_>>,
@@ -405,6 +406,8 @@ pub fn build_index<'env>(
             0 => Partitions::Auto,
             count => Partitions::Count(count),
         };
+        let like = like.map(NativeSearchIndex::open).transpose()?;
+        let like = like.map(Arc::clone);
         let vectors = Arc::new(vectors);
         let request = Request {
             abort,
@@ -414,7 +417,12 @@ pub fn build_index<'env>(
         let work = move |control: &Control<'_>| {
             let options = BuildOptions { fit, partitions };
             progress::scaled(control, vectors.len() / config.dim(), |control| {
-                Ok(Index::build(config, &options, &vectors, ids, control)?)
+                Ok(match &like {
+                    Some(like) => {
+                        Index::build_like(config, like, partitions, &vectors, ids, control)?
+                    }
+                    None => Index::build(config, &options, &vectors, ids, control)?,
+                })
             })
         };
         job::start(env, request, Box::new(work), |env, index| {
