@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { TinyQuantError } from '../errors.js';
 import type { IndexBits, IndexBuildOptions, IndexId, Metric, Originals, SearchIndex } from '../index.js';
 import type { VectorBatch } from '../io.js';
 import { allocate } from '../vectors.js';
+import { usage } from './failure.js';
 import { type BadRowJson, BadRows, type Input, locate, openInput, pump, replay } from './input.js';
 import { count, example, given, outputOptions, type ReadOptions, readOptions, seed } from './options.js';
 import { claim, pipeFile } from './output.js';
@@ -10,12 +12,17 @@ import { noRows } from './pipeline.js';
 import { grouped } from './progress.js';
 import { action, session } from './session.js';
 
-interface IndexOptions extends ReadOptions {
+/** What an index is built with. */
+export interface IndexOptions extends ReadOptions {
   readonly output: string;
   readonly bits?: IndexBits;
   readonly metric?: Metric;
   readonly seed?: bigint;
   readonly fit: boolean;
+  /** Index file whose fit is used. */
+  readonly like?: string;
+  /** Writes the fit alone. */
+  readonly fitOnly?: boolean;
   readonly partitions?: number | 'auto';
   readonly originals?: Originals;
   readonly trainRows?: number;
@@ -51,9 +58,9 @@ const BUILD_VALUES = 268_435_456;
 class RowNames {
   readonly type: 'string' | 'number';
 
-  /** @param first batch of the input */
-  constructor(input: Input, first: VectorBatch) {
-    this.type = input.keepsIds && first.ids !== undefined ? 'string' : 'number';
+  /** @param first batch of the input; absent where there are no rows */
+  constructor(input: Input, first?: VectorBatch) {
+    this.type = input.keepsIds && (first === undefined || first.ids !== undefined) ? 'string' : 'number';
   }
 
   /** The ids of a batch; none where rows just count on. */
@@ -82,6 +89,17 @@ function split(batch: VectorBatch, rows: number): [VectorBatch, VectorBatch] {
     ...(batch.ids === undefined ? {} : { ids: batch.ids.slice(from, until) }),
   });
   return [part(0, rows), part(rows, batch.rows)];
+}
+
+/** Values per vector of an index file. */
+async function dimensionOf(path: string): Promise<number> {
+  const { SearchIndex } = await import('../index.js');
+  const index = await SearchIndex.open<IndexId>(path, { signal: session.signal });
+  try {
+    return index.dim;
+  } finally {
+    index.close();
+  }
 }
 
 /** Reads the rows that an index is built of. */
@@ -123,9 +141,35 @@ async function readParts(input: Input, batches: AsyncIterator<VectorBatch>, o: I
   } finally {
     bar.stop();
   }
-  if (names === undefined) throw noRows(input);
+  if (names === undefined) {
+    if (o.like === undefined) throw noRows(input);
+    // A part of something larger may have no rows.
+    names = new RowNames(input);
+    ids = names.type === 'string' ? [] : undefined;
+    dimension = await dimensionOf(o.like);
+  }
   const rest = left === undefined ? batches : replay([left], batches);
   return { vectors: vectors.subarray(0, rows * dimension), rows, dimension, names, ids, rest };
+}
+
+/** An index without vectors, fitted to the first rows of an input. */
+async function fitTo({ vectors, dimension, names }: Parts, o: IndexOptions): Promise<SearchIndex<IndexId>> {
+  const { SearchIndex: Class } = await import('../index.js');
+  const { bits, metric, seed: seedOf, originals } = o;
+  const index = new Class<IndexId>(
+    given<ConstructorParameters<typeof Class<IndexId>>[0]>({
+      dim: dimension,
+      idType: names.type,
+      bits,
+      metric,
+      seed: seedOf,
+      originals,
+    }),
+  );
+  await index.fit(vectors, { signal: session.signal });
+  if (!index.fitted)
+    session.warn(`${o.output}: nothing was learnt from these vectors: too few, or alike in every direction`);
+  return index;
 }
 
 /** Builds an index of the first rows of an input. */
@@ -143,7 +187,8 @@ async function build({ vectors, rows, dimension, names, ids }: Parts, o: IndexOp
         metric: o.metric,
         seed: o.seed,
         originals: o.originals,
-        fit: o.fit,
+        fit: o.like === undefined ? o.fit : undefined,
+        like: o.like,
         partitions: o.partitions,
         signal: session.signal,
         onProgress: ({ done }) => bar.update(done),
@@ -154,7 +199,19 @@ async function build({ vectors, rows, dimension, names, ids }: Parts, o: IndexOp
   }
 }
 
-async function indexFile(input: Input, path: string, o: IndexOptions): Promise<IndexResult> {
+/** Options that contradict each other. */
+function refuseContradictions(o: IndexOptions): void {
+  const clash = (one: string, other: string): TinyQuantError =>
+    usage(`${one} does not go with ${other}`, { option: one });
+  if (o.like !== undefined && !o.fit) throw clash('--no-fit', '--like');
+  if (o.fitOnly !== true) return;
+  if (!o.fit) throw clash('--no-fit', '--fit-only');
+  if (o.like !== undefined) throw clash('--like', '--fit-only');
+  if (o.partitions !== undefined) throw clash('--partitions', '--fit-only');
+}
+
+/** Builds an index of an input, and saves it. */
+export async function indexFile(input: Input, path: string, o: IndexOptions): Promise<IndexResult> {
   const startedAt = performance.now();
   const bad = new BadRows(o.skipBad === true);
   const batches = input.open({ bad })[Symbol.asyncIterator]();
@@ -162,20 +219,21 @@ async function indexFile(input: Input, path: string, o: IndexOptions): Promise<I
   let index: SearchIndex<IndexId> | undefined;
   try {
     const parts = await readParts(input, batches, o);
-    index = await build(parts, o);
-    rows = parts.rows;
-    const { names, rest } = parts;
-    const total = await input.rows();
-    const bar = await session.progress('add', total);
-    try {
-      await pump(rest, async (batch) => {
-        const ids = names.of(batch);
-        await index?.add(batch.vectors, { ...(ids === undefined ? {} : { ids }), signal: session.signal });
-        rows += batch.rows;
-        bar.update(rows);
-      });
-    } finally {
-      bar.stop();
+    index = o.fitOnly === true ? await fitTo(parts, o) : await build(parts, o);
+    if (o.fitOnly !== true) {
+      rows = parts.rows;
+      const { names, rest } = parts;
+      const bar = await session.progress('add', await input.rows());
+      try {
+        await pump(rest, async (batch) => {
+          const ids = names.of(batch);
+          await index?.add(batch.vectors, { ...(ids === undefined ? {} : { ids }), signal: session.signal });
+          rows += batch.rows;
+          bar.update(rows);
+        });
+      } finally {
+        bar.stop();
+      }
     }
     await index.save(path, { signal: session.signal });
     bad.summarise();
@@ -183,7 +241,7 @@ async function indexFile(input: Input, path: string, o: IndexOptions): Promise<I
     const { size: sizeBytes } = await stat(path);
     const { dim, bits, metric, idType, originals, seed: seedText, fitted } = index.toJSON();
     const seconds = (performance.now() - startedAt) / 1000;
-    const bytesPerVector = sizeBytes / rows;
+    const bytesPerVector = rows === 0 ? 0 : sizeBytes / rows;
     return {
       input: input.name,
       output: o.output,
@@ -200,7 +258,7 @@ async function indexFile(input: Input, path: string, o: IndexOptions): Promise<I
       fitted,
       partitions: index.stats().partitions,
       bytesPerVector,
-      ratio: (4 * dim) / bytesPerVector,
+      ratio: rows === 0 ? 0 : (4 * dim) / bytesPerVector,
       seconds,
       rowsPerSecond: rows / seconds,
     };
@@ -218,6 +276,7 @@ function summary(result: IndexResult): string {
   const groups = result.partitions > 1 ? `, ${grouped(result.partitions)} partitions` : '';
   const kept = result.originals === 'none' ? '' : ` + originals (${result.originals})`;
   const left = skipped > 0 ? `, ${grouped(skipped)} left out` : '';
+  if (rows === 0) return `${output}: no vectors, ${dimension} values each, ${kind}, ${grouped(sizeBytes)} bytes`;
   return (
     `${output}: ${grouped(rows)} x ${dimension}, ${kind}${kept}${groups}, ${grouped(sizeBytes)} bytes ` +
     `(${ratio.toFixed(1)} times smaller)${left}, ${seconds.toFixed(1)} s, ${grouped(rowsPerSecond)} rows/s`
@@ -232,6 +291,19 @@ function indexBits(text: string): IndexBits {
 
 function partitions(text: string): number | 'auto' {
   return text === 'auto' ? text : count(1, 65_536)(text);
+}
+
+/** Adds the options that every way to build an index has. */
+export function buildOptions(command: Command): Command {
+  return command
+    .option('--partitions <n>', 'groups of vectors, 1 for none, or auto (default: auto)', partitions)
+    .addOption(
+      new Option('--originals <kind>', 'keep the vectors too, to order the best hits by (default: none)').choices([
+        'none',
+        'f16',
+        'f32',
+      ]),
+    );
 }
 
 /** `tinyquant index` */
@@ -252,24 +324,22 @@ export function registerIndex(program: Command): void {
     )
     .option('--seed <n>', 'seed of the rotation, 0 to 2^64 - 1 (default: 42)', seed)
     .option('--no-fit', 'do not fit the index to the vectors: one random rotation')
-    .option('--partitions <n>', 'groups of vectors, 1 for none, or auto (default: auto)', partitions)
-    .addOption(
-      new Option('--originals <kind>', 'keep the vectors too, to order the best hits by (default: none)').choices([
-        'none',
-        'f16',
-        'f32',
-      ]),
-    )
+    .option('--like <file>', 'index file whose fit is used: one of --fit-only, or any other')
+    .option('--fit-only', 'write no vectors, but a fit that the indexes of many parts share by --like')
     .option('--train-rows <n>', 'rows at the start to build the index of (default: 1 GiB of them)', count(1));
+  buildOptions(command);
   readOptions(command, { idColumn: '--ids, --id-column <name>' });
   example(
     command,
     'tinyquant index vectors.npy -o vectors.tqi --bits 4',
     'tinyquant index docs.parquet -o docs.tqi --ids doc_id --originals f16',
+    'tinyquant index sample.npy -o fit.tqi --fit-only',
   );
   command.action(
     action(async (path: string, o: IndexOptions) => {
+      refuseContradictions(o);
       const input = await openInput(path, o, 'the input');
+      if (o.like !== undefined) session.reads(o.like);
       if (o.output !== '-') await claim(o.output, o.force === true);
       const result =
         o.output === '-'

@@ -120,6 +120,68 @@ export async function openSearchable(path: string, o: SearchableOptions): Promis
   };
 }
 
+/** Refuses a file whose scores or vectors are of another kind than those of the first. */
+function checkAlike(first: Searchable, other: Searchable, path: string): void {
+  const { dimension, metric } = first;
+  if (other.dimension !== dimension) {
+    throw new TinyQuantError(
+      'ERR_TQ_DIM_MISMATCH',
+      `${path}: the vectors have ${other.dimension} values, those of the first file ${dimension}`,
+      { details: { path, expected: dimension, got: other.dimension } },
+    );
+  }
+  if (other.metric !== metric) {
+    throw new TinyQuantError(
+      'ERR_TQ_CONFIG_MISMATCH',
+      `${path}: the metric is ${other.metric}, that of the first file ${metric}`,
+      { details: { path, expected: metric, got: other.metric } },
+    );
+  }
+}
+
+/**
+ * Opens files that are searched as one. Hits of equal scores come in the order of their ids, so that it does not matter
+ * how vectors are spread over the files; those of a single file in its own order.
+ */
+export async function openShards(paths: readonly string[], o: SearchableOptions): Promise<Searchable> {
+  const shards: Searchable[] = [];
+  const close = (): void => {
+    for (const shard of shards) shard.close();
+  };
+  try {
+    for (const path of paths) {
+      const shard = await openSearchable(path, o);
+      shards.push(shard);
+      checkAlike(shards[0] ?? shard, shard, path);
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const [first] = shards as [Searchable];
+  if (shards.length === 1) return first;
+  const isBefore = (a: SearchResult, b: SearchResult): number =>
+    b.score - a.score || Buffer.compare(Buffer.from(a.vectorId), Buffer.from(b.vectorId));
+  return {
+    dimension: first.dimension,
+    metric: first.metric,
+    length: shards.reduce((sum, shard) => sum + shard.length, 0),
+    search: async (queries, topK) => {
+      const best: SearchResult[][] = Array.from({ length: queries.rows }, () => []);
+      for (const shard of shards) {
+        for (const [query, hits] of (await shard.search(queries, topK)).entries()) {
+          best[query] = [...(best[query] ?? []), ...hits].sort(isBefore).slice(0, topK);
+        }
+      }
+      return best;
+    },
+    ids: function* () {
+      for (const shard of shards) yield* shard.ids();
+    },
+    close,
+  };
+}
+
 /** Lines of results for people or for a spreadsheet. */
 function lines(results: readonly SearchResult[], query: number, csv: boolean): string[] {
   return results.map(({ vectorId, score }, i) => {

@@ -1,22 +1,16 @@
 import type { Data, DataType, Field, RecordBatch, RecordBatchReader, Schema } from 'apache-arrow';
 import type { Command } from 'commander';
 import { TinyQuantError } from '../errors.js';
+import { type Arrow, arrowOutput, type Column } from './arrow-output.js';
+import { buildOptions } from './build-index.js';
 import { readCodebook, readConfig } from './codebook-file.js';
 import { badData, usage } from './failure.js';
 import { STDIN } from './input.js';
-import { count, example } from './options.js';
+import { count, example, positive } from './options.js';
 import { grouped } from './progress.js';
-import { openSearchable } from './search.js';
+import { openShards, type SearchableOptions } from './search.js';
 import { action, refuseTerminalOutput, session } from './session.js';
-import type { CodingOptions } from './stored.js';
-
-type Arrow = typeof import('../io/arrow-library.js');
-
-/** A column of one record batch. */
-interface Column {
-  readonly field: Field;
-  readonly data: Data;
-}
+import { corpusShard, idColumnOption, indexShard, type ShardOptions } from './worker-shard.js';
 
 /** Makes the columns that take the place of one. */
 interface Step {
@@ -162,43 +156,6 @@ async function openStream(arrow: Arrow): Promise<{ schema: Schema; batches: Asyn
   return { schema: reader.schema, batches: batches() };
 }
 
-/** The Arrow stream on standard output; each batch has left before the next one is made. */
-function makeWriter(arrow: Arrow): {
-  write(schema: Schema, columns: readonly Column[], rows: number): Promise<void>;
-  end(schema: Schema): Promise<void>;
-} {
-  let pieces: Uint8Array[] = [];
-  class Writer extends arrow.RecordBatchStreamWriter {
-    protected override _write(chunk: ArrayBufferView): this {
-      const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-      pieces.push(bytes);
-      this._position += bytes.length;
-      return this;
-    }
-  }
-  const writer = new Writer();
-  const send = async (): Promise<void> => {
-    const sent = Buffer.concat(pieces);
-    pieces = [];
-    await session.write(sent);
-  };
-  let begun = false;
-  return {
-    write: async (schema, columns, rows) => {
-      begun = true;
-      const type = new arrow.Struct(schema.fields);
-      const data = arrow.makeData({ type, length: rows, nullCount: 0, children: columns.map((column) => column.data) });
-      writer.write(new arrow.RecordBatch(schema, data));
-      await send();
-    },
-    end: async (schema) => {
-      if (!begun) writer.reset(undefined, schema);
-      writer.close();
-      await send();
-    },
-  };
-}
-
 /** Passes the stream through, with one column replaced. */
 async function passThrough(arrow: Arrow, step: Step, emptyFields: (schema: Schema) => Field[]): Promise<void> {
   const startedAt = performance.now();
@@ -210,7 +167,7 @@ async function passThrough(arrow: Arrow, step: Step, emptyFields: (schema: Schem
     const names = schema.fields.map((field) => field.name).join(', ');
     throw usage(`there is no column ${step.column} in the stream (it has: ${names})`, { column: step.column });
   }
-  const writer = makeWriter(arrow);
+  const writer = arrowOutput(arrow);
   let outSchema: Schema | undefined;
   let rows = 0;
   for await (const batch of batches) {
@@ -240,12 +197,17 @@ interface WorkerOptions {
   readonly column: string;
 }
 
+interface WorkerCompressOptions extends Omit<ShardOptions, 'output'>, WorkerOptions {
+  readonly output?: string;
+}
+
 function refuseTerminalInput(): void {
   if (process.stdin.isTTY === true) throw usage('standard input is a terminal: pipe an Arrow IPC stream into it');
 }
 
-async function compress(o: WorkerOptions): Promise<void> {
+async function compress({ output, ...o }: WorkerCompressOptions): Promise<void> {
   refuseTerminalInput();
+  if (output !== undefined) return corpusShard({ ...o, output });
   const [codebook, config] = [await readCodebook(o.codebook), await readConfig(o.config)];
   const [arrow, { Codec }] = [await import('../io/arrow-library.js'), await import('../index.js')];
   const codec = new Codec();
@@ -296,20 +258,17 @@ async function decompress(o: WorkerOptions): Promise<void> {
   );
 }
 
-interface WorkerSearchOptions extends Omit<CodingOptions, 'configJson'> {
-  readonly file: string;
+interface WorkerSearchOptions extends Omit<SearchableOptions, 'configJson'> {
+  readonly file: readonly string[];
   readonly topK: number;
   readonly column: string;
   readonly config?: string;
 }
 
-async function search(o: WorkerSearchOptions): Promise<void> {
+async function search({ file, config, ...o }: WorkerSearchOptions): Promise<void> {
   refuseTerminalInput();
   const arrow = await import('../io/arrow-library.js');
-  const searchable = await openSearchable(o.file, {
-    ...(o.codebook === undefined ? {} : { codebook: o.codebook }),
-    ...(o.config === undefined ? {} : { configJson: o.config }),
-  });
+  const searchable = await openShards(file, { ...o, ...(config === undefined ? {} : { configJson: config }) });
   try {
     const { Field: FieldClass, Float32, List, Utf8, makeData } = arrow;
     const { dimension } = searchable;
@@ -378,14 +337,39 @@ export function registerWorker(program: Command): void {
       .requiredOption('--codebook <file>', 'codebook (.tqcb)')
       .requiredOption('--config <file>', 'configuration, as train --config-out writes it')
       .option('--column <name>', 'column to replace', column);
-  const packing = coding(worker.command('compress'), 'vector').description(
-    'Replaces a column of lists of floats by a column codes of Level-1 records, binary values of one size.',
-  );
+  const packing = coding(worker.command('compress'), 'vector')
+    .description(
+      'Replaces a column of lists of floats by a column codes of Level-1 records, binary values of one size. With -o the ' +
+        'rows go into a corpus file under their ids, which takes the place of an older one when it is complete, and the ' +
+        'stream has one row that tells what was written: shard, rows, bytes.',
+    )
+    .option('-o, --output <file>', 'corpus file to write (.tq)');
+  idColumnOption(packing);
   example(
     packing,
     'producer | tinyquant worker compress --codebook codebook.tqcb --config config.json --column embedding',
+    'producer | tinyquant worker compress --codebook codebook.tqcb --config config.json -o part-00003.tq',
   );
   packing.action(action(compress));
+
+  const indexing = worker
+    .command('index')
+    .description(
+      'Builds an index file of the rows under their ids, which takes the place of an older one when it is complete. The ' +
+        'stream on standard output has one row that tells what was written: shard, rows, bytes.',
+    )
+    .requiredOption('--like <file>', 'index file whose fit is used, as index --fit-only writes it')
+    .requiredOption('-o, --output <file>', 'index file to write')
+    .option('--column <name>', 'column of vectors', 'vector');
+  idColumnOption(indexing);
+  buildOptions(indexing);
+  example(indexing, 'producer | tinyquant worker index --like fit.tqi -o part-00003.tqi');
+  indexing.action(
+    action((o: Parameters<typeof indexShard>[0]) => {
+      refuseTerminalInput();
+      return indexShard(o);
+    }),
+  );
 
   const unpacking = coding(worker.command('decompress'), 'codes').description(
     'Replaces a column of Level-1 records by a column vector of fixed-size lists of 32-bit floats.',
@@ -396,13 +380,19 @@ export function registerWorker(program: Command): void {
   const finding = worker
     .command('search')
     .description(
-      'Replaces a column of query vectors by the columns ids and scores, lists of the most similar vectors of a file.',
+      'Replaces a column of query vectors by the columns ids and scores, lists of the most similar vectors of the files.',
     )
-    .requiredOption('--file <file>', 'corpus file (.tq), or TinyQuant file (.tqcv) with --codebook')
+    .requiredOption('--file <files...>', 'index file, corpus file (.tq), or TinyQuant file (.tqcv) with --codebook')
     .option('--top-k <n>', 'hits a query', count(1, 0xffff_ffff), 5)
     .option('--column <name>', 'column of query vectors', 'vector')
+    .option('--effort <x>', 'of an index file: how many candidates are kept, relative to the default of 1', positive)
+    .option('--exact', 'of an index file: compare with every vector; other files are always searched so')
     .option('--codebook <file>', 'codebook of a .tqcv file')
     .option('--config <file>', 'configuration of a .tqcv file whose seed is not 42');
-  example(finding, 'producer | tinyquant worker search --file vectors.tq --top-k 10');
+  example(
+    finding,
+    'producer | tinyquant worker search --file vectors.tq --top-k 10',
+    'producer | tinyquant worker search --file part-00000.tqi part-00001.tqi --top-k 10',
+  );
   finding.action(action(search));
 }

@@ -10,6 +10,7 @@ export {
   FixedSizeBinary,
   FixedSizeList,
   Float32,
+  Int64,
   List,
   Message,
   makeData,
