@@ -153,7 +153,7 @@ describe('an addon that does not load', () => {
     const { stdout, stderr, code } = await runNode(
       `const { readdirSync } = require('node:fs');
        const { join } = require('node:path');
-       const file = readdirSync('native').find((name) => /^tinyquant\\.\\S*node$/.test(name));
+       const file = readdirSync('native').find((name) => /^tinyquant[.].*node$/.test(name));
        process.env.TINYQUANT_NATIVE_PATH = join('native', file);
        const { CodecConfig } = require('./index.js');
        console.log(new CodecConfig({ bitWidth: 4, dimension: 8 }).configHash.length);`,
