@@ -1,5 +1,6 @@
 // npm run test:examples [-- NAME...]: installs each package of examples/ that has a `test` script as a user would, from
-// the packed package and the packed addon of this platform, in a folder of its own, and runs that script.
+// the packed package and the packed addon of this platform, in a folder of its own, and runs that script. With
+// --omit-optional their optional dependencies, of which one may have to be compiled for minutes, are left out.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -44,19 +45,20 @@ function tarballs(folder) {
 }
 
 /** Installs one example in `folder` and runs its test. */
-function test(name, folder, packed) {
+function test(name, folder, packed, extra) {
   const source = join(root, 'examples', name);
   const target = join(folder, 'examples', name);
   cpSync(source, target, { recursive: true, filter: (path) => basename(path) !== 'node_modules' });
   const manifest = read(target, 'package.json');
   for (const [own, file] of Object.entries(packed)) manifest.dependencies = { ...manifest.dependencies, [own]: file };
   writeFileSync(join(target, 'package.json'), JSON.stringify(manifest, null, 2));
-  return npm(['install', '--no-package-lock'], target) && npm(['test', '--silent'], target);
+  return npm(['install', '--no-package-lock', ...extra], target) && npm(['test', '--silent'], target);
 }
 
 await main(async () => {
   const args = process.argv.slice(2);
-  const named = args.filter((each) => each !== '--built');
+  const named = args.filter((each) => !each.startsWith('--'));
+  const extra = args.includes('--omit-optional') ? ['--omit=optional'] : [];
   const all = readdirSync(join(root, 'examples')).filter((name) => {
     const path = join(root, 'examples', name, 'package.json');
     return existsSync(path) && read(path).scripts?.test !== undefined;
@@ -72,7 +74,7 @@ await main(async () => {
     const packed = tarballs(folder);
     for (const name of all.filter((each) => named.length === 0 || named.includes(each))) {
       const start = performance.now();
-      const isDone = test(name, folder, packed);
+      const isDone = test(name, folder, packed, extra);
       if (!isDone) failed.push(name);
       console.log(`${isDone ? 'passed' : 'failed'}  ${name}  ${((performance.now() - start) / 1000).toFixed(1)} s`);
     }
