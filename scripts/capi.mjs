@@ -10,7 +10,7 @@ const crate = join(root, 'crates', 'tinyquant-capi');
 const include = join(crate, 'include');
 const sources = join(crate, 'tests', 'c');
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
-const library = join(target, 'ci');
+const library = join(target, process.env.CARGO_BUILD_TARGET ?? '', 'ci');
 const work = join(target, 'capi');
 const [expected, scratch] = [join(work, 'expected'), join(work, 'scratch')];
 

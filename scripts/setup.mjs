@@ -76,11 +76,13 @@ export function buildGpuAddon(profile) {
 
 /**
  * Makes the package in this folder usable.
- * `profile` is the cargo profile of the addon: `ci` builds quickly, `release` is what users get.
+ * `profile` is the cargo profile of the addon: `ci` builds quickly, `release` is what users get. Nothing is built where
+ * TINYQUANT_BUILT says that the caller has built that profile.
  */
 export async function setup({ profile = 'ci' } = {}) {
   checkTools();
   installPackages();
+  if (process.env.TINYQUANT_BUILT === profile) return;
   buildAddon(profile);
   await buildFacade();
 }
