@@ -4,7 +4,12 @@ import { capture, run, Stop } from './lib.mjs';
 /** Rust from Debian, whose packages have the standard library for other machines and its source. */
 export const DEBIAN_RUSTC = '/usr/bin/rustc';
 
-const isInstalled = (name) => /^Status: .* installed$/m.test(capture('dpkg', ['--status', name]) ?? '');
+/** A name without architecture is that of this machine where packages of several are installed. */
+function isInstalled(name) {
+  const own = capture('dpkg', ['--print-architecture'])?.trim();
+  const names = name.includes(':') ? [name] : [name, `${name}:${own}`];
+  return names.some((each) => /^Status: .* installed$/m.test(capture('dpkg', ['--status', each]) ?? ''));
+}
 
 /**
  * Installs the packages that are missing, as root or on a continuous integration machine.
