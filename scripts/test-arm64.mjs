@@ -57,8 +57,9 @@ function rust() {
   for (const env of machines) {
     const level = PROCESSORS[env.QEMU_CPU] ?? 'neon';
     console.log(`--- Rust tests on ${env.QEMU_CPU ?? 'this processor'}, which must have ${level}`);
-    // Minutes of emulated work, which one processor is enough for.
-    const skipped = isNative || env.QEMU_CPU === 'max' ? [] : ['--', '--skip', 'real_embeddings'];
+    // Minutes of emulated work: matrices of thousands of rows, and embeddings on more than one processor.
+    const slow = ['rows_of_large_matrices', ...(env.QEMU_CPU === 'max' ? [] : ['real_embeddings'])];
+    const skipped = isNative ? [] : ['--', ...slow.flatMap((name) => ['--skip', name])];
     if (!run('cargo', [...args, ...skipped], { env: { ...env, TINYQUANT_REQUIRE_SIMD: level } })) {
       throw new Stop(`Rust tests failed on ${env.QEMU_CPU ?? 'this processor'}`);
     }
