@@ -4,44 +4,29 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { main, root, run, Stop } from './lib.mjs';
+import { main, npm, root, Stop } from './lib.mjs';
+import { hostPlatform } from './platforms.mjs';
 import { setup } from './setup.mjs';
 
 const read = (...parts) => JSON.parse(readFileSync(join(...parts), 'utf8'));
 
-/** Runs npm in a folder. */
-function npm(args, cwd) {
-  const all = [...args, '--no-audit', '--no-fund', '--loglevel=error'];
-  const path = process.env.npm_execpath;
-  return path?.endsWith('.js')
-    ? run(process.execPath, [path, ...all], { cwd })
-    : run('npm', all, { cwd, shell: process.platform === 'win32' });
-}
-
 /** Packs a package; the path of the tarball in `folder`. */
 function pack(source, folder) {
   const before = readdirSync(folder);
-  if (!npm(['pack', '--silent', '--pack-destination', folder], source)) throw new Stop(`${source} cannot be packed`);
+  if (!npm(['pack', '--silent', '--pack-destination', folder], { cwd: source }))
+    throw new Stop(`${source} cannot be packed`);
   const [made] = readdirSync(folder).filter((name) => name.endsWith('.tgz') && !before.includes(name));
   return join(folder, made);
 }
 
-/** Whether a platform package is that of this process. */
-function isHere({ os, cpu, libc }) {
-  const own = process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
-  return os.includes(process.platform) && cpu.includes(process.arch) && (libc?.includes(own) ?? true);
-}
-
 /** Tarballs of the package and of the addon in native/ of this platform, by package name. */
 function tarballs(folder) {
-  const platform = readdirSync(join(root, 'npm')).find((name) => isHere(read(root, 'npm', name, 'package.json')));
-  const binary = `tinyquant.${platform}.node`;
-  if (!existsSync(join(root, 'native', binary))) throw new Stop(`native/ holds no ${binary}: run npm run build`);
-  const staged = join(folder, platform);
-  cpSync(join(root, 'npm', platform), staged, { recursive: true });
-  cpSync(join(root, 'native', binary), join(staged, binary));
-  const { name } = read(staged, 'package.json');
-  return { tinyquant: pack(root, folder), [name]: pack(staged, folder) };
+  const { name, file, folder: source, packageName } = hostPlatform();
+  if (!existsSync(join(root, 'native', file))) throw new Stop(`native/ holds no ${file}: run npm run build`);
+  const staged = join(folder, name);
+  cpSync(source, staged, { recursive: true });
+  cpSync(join(root, 'native', file), join(staged, file));
+  return { tinyquant: pack(root, folder), [packageName]: pack(staged, folder) };
 }
 
 /** Installs one example in `folder` and runs its test. */
@@ -52,7 +37,7 @@ function test(name, folder, packed, extra) {
   const manifest = read(target, 'package.json');
   for (const [own, file] of Object.entries(packed)) manifest.dependencies = { ...manifest.dependencies, [own]: file };
   writeFileSync(join(target, 'package.json'), JSON.stringify(manifest, null, 2));
-  return npm(['install', '--no-package-lock', ...extra], target) && npm(['test', '--silent'], target);
+  return npm(['install', '--no-package-lock', ...extra], { cwd: target }) && npm(['test', '--silent'], { cwd: target });
 }
 
 await main(async () => {

@@ -37,6 +37,22 @@ export function tool(packageName, args, options = {}) {
   return run(process.execPath, [bin(packageName, command), ...args], rest);
 }
 
+/**
+ * Program and arguments that start npm without a shell where that is possible: under npm its own script is known; without
+ * it, Windows finds npm.cmd only through a shell.
+ */
+export function npmCommand(args) {
+  const script = process.env.npm_execpath;
+  if (script?.endsWith('.js')) return { command: process.execPath, args: [script, ...args], shell: false };
+  return { command: 'npm', args, shell: process.platform === 'win32' };
+}
+
+/** Runs npm, quietly, and returns whether it succeeded. */
+export function npm([name, ...args], options = {}) {
+  const { command, args: all, shell } = npmCommand([name, ...args, '--no-audit', '--no-fund', '--loglevel=error']);
+  return run(command, all, { shell, ...options });
+}
+
 /** Runs a script's main function: prints an expected failure as text and ends with status 1. */
 export async function main(body) {
   try {

@@ -19,16 +19,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { inspect } from './binary.mjs';
 import { buildFacade } from './facade.mjs';
-import { main, root, Stop } from './lib.mjs';
+import { main, npmCommand, root, Stop } from './lib.mjs';
 import { manifest, PLATFORMS } from './platforms.mjs';
 import { installPackages } from './setup.mjs';
-
-/** Program and arguments that start npm without a shell where that is possible. */
-export function npmCommand(args) {
-  const script = process.env.npm_execpath;
-  if (script?.endsWith('.js')) return { command: process.execPath, args: [script, ...args], shell: false };
-  return { command: 'npm', args, shell: process.platform === 'win32' };
-}
 
 /** Packs a folder into `to` and returns the path of the tarball with the paths inside it. */
 function npmPack(folder, to) {

@@ -6,8 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { main, root, run, Stop } from './lib.mjs';
-import { npmCommand } from './pack.mjs';
+import { main, npmCommand, root, run, Stop } from './lib.mjs';
 import { manifest, PLATFORMS } from './platforms.mjs';
 
 const { name, version } = manifest;

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildFacade } from './facade.mjs';
-import { capture, root, run, Stop, tool } from './lib.mjs';
+import { capture, npm, root, Stop, tool } from './lib.mjs';
 
 const NODE = '20.19.0';
 const RUST = '1.89.0';
@@ -37,13 +37,7 @@ export function installPackages() {
   const installed = join(root, 'node_modules', '.package-lock.json');
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   console.log('Installing the locked packages (npm ci)');
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-  // Under npm its own script is known; without it, Windows finds npm.cmd only through a shell.
-  const npm = process.env.npm_execpath;
-  const done = npm?.endsWith('.js')
-    ? run(process.execPath, [npm, ...args])
-    : run('npm', args, { shell: process.platform === 'win32' });
-  if (!done) throw new Stop('npm ci failed: see its message above');
+  if (!npm(['ci'])) throw new Stop('npm ci failed: see its message above');
 }
 
 /** Builds native/tinyquant.<triple>.node with its loader and typings; cargo skips what is up to date. */

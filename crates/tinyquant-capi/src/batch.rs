@@ -73,11 +73,9 @@ pub unsafe extern "C" fn tq_compressed_batch_to_bytes(
     // SAFETY: the caller keeps to the rules on pointers.
     let caller = unsafe { Caller::new() };
     answer(|| {
-        let (bytes, len) = (caller.out(bytes, "bytes")?, caller.out(len, "len")?);
-        let written = handles::get(batch)?.inner.to_bytes();
-        len.set(written.len());
-        bytes.set(buffers::lend(written));
-        Ok(())
+        buffers::lend_to(&caller, bytes, len, || {
+            Ok(handles::get(batch)?.inner.to_bytes())
+        })
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::calls::{answer, value};
 use crate::failure::Failure;
 use crate::handles;
+use crate::pointers::Caller;
 use crate::status::TqStatus;
 use std::collections::BTreeMap;
 use std::ffi::c_char;
@@ -12,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 static LENT: Mutex<BTreeMap<usize, Vec<u8>>> = Mutex::new(BTreeMap::new());
 
 /// Gives bytes away and returns where they lie; never null.
-pub(crate) fn lend(mut bytes: Vec<u8>) -> *mut u8 {
+fn lend(mut bytes: Vec<u8>) -> *mut u8 {
     if bytes.capacity() == 0 {
         // Without memory of its own it would lie where every other empty one does.
         bytes.reserve(1);
@@ -20,6 +21,20 @@ pub(crate) fn lend(mut bytes: Vec<u8>) -> *mut u8 {
     let place = bytes.as_mut_ptr();
     lent().insert(place.addr(), bytes);
     place
+}
+
+/// Gives bytes away through the two pointers of a call, which are checked before the bytes are made.
+pub(crate) fn lend_to(
+    caller: &Caller,
+    bytes: *mut *mut u8,
+    len: *mut usize,
+    make: impl FnOnce() -> Result<Vec<u8>, Failure>,
+) -> Result<(), Failure> {
+    let (bytes, len) = (caller.out(bytes, "bytes")?, caller.out(len, "len")?);
+    let made = make()?;
+    len.set(made.len());
+    bytes.set(lend(made));
+    Ok(())
 }
 
 /// Gives a text away, with a zero byte behind it.

@@ -113,11 +113,9 @@ pub unsafe extern "C" fn tq_index_to_bytes(
     // SAFETY: the caller keeps to the rules on pointers.
     let caller = unsafe { Caller::new() };
     answer(|| {
-        let (bytes, len) = (caller.out(bytes, "bytes")?, caller.out(len, "len")?);
-        let written = index_to_bytes(&handles::get(index)?.inner)?;
-        len.set(written.len());
-        bytes.set(buffers::lend(written));
-        Ok(())
+        buffers::lend_to(&caller, bytes, len, || {
+            Ok(index_to_bytes(&handles::get(index)?.inner)?)
+        })
     })
 }
 

@@ -102,55 +102,27 @@ impl Failure {
     }
 }
 
-impl From<tinyquant_codec::Error> for Failure {
-    fn from(error: tinyquant_codec::Error) -> Self {
-        Self {
-            code: error.code(),
-            details: error.details(),
-            message: error.to_string(),
+macro_rules! failure_from {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self {
+                    code: error.code(),
+                    details: error.details(),
+                    message: error.to_string(),
+                }
+            }
         }
-    }
+    )*};
 }
 
-impl From<tinyquant_corpus::Error> for Failure {
-    fn from(error: tinyquant_corpus::Error) -> Self {
-        Self {
-            code: error.code(),
-            details: error.details(),
-            message: error.to_string(),
-        }
-    }
-}
-
-impl From<tinyquant_index::Error> for Failure {
-    fn from(error: tinyquant_index::Error) -> Self {
-        Self {
-            code: error.code(),
-            details: error.details(),
-            message: error.to_string(),
-        }
-    }
-}
-
-impl From<tinyquant_family::Error> for Failure {
-    fn from(error: tinyquant_family::Error) -> Self {
-        Self {
-            code: error.code(),
-            details: error.details(),
-            message: error.to_string(),
-        }
-    }
-}
-
-impl From<tinyquant_store::Error> for Failure {
-    fn from(error: tinyquant_store::Error) -> Self {
-        Self {
-            code: error.code(),
-            details: error.details(),
-            message: error.to_string(),
-        }
-    }
-}
+failure_from!(
+    tinyquant_codec::Error,
+    tinyquant_corpus::Error,
+    tinyquant_index::Error,
+    tinyquant_family::Error,
+    tinyquant_store::Error
+);
 
 impl From<napi::Error> for Failure {
     fn from(error: napi::Error) -> Self {

@@ -136,11 +136,9 @@ impl NativeResidualQuantizer {
             let request = Request {
                 abort,
                 on_progress,
-                input: None,
+                ..Request::default()
             };
-            job::start(env, request, Box::new(work), |_, codes| {
-                Ok(Uint8Array::from(codes))
-            })
+            job::start_bytes(env, request, Box::new(work))
         })
     }
 
@@ -326,11 +324,9 @@ impl NativeProductQuantizer {
             let request = Request {
                 abort,
                 on_progress,
-                input: None,
+                ..Request::default()
             };
-            job::start(env, request, Box::new(work), |_, codes| {
-                Ok(Uint8Array::from(codes))
-            })
+            job::start_bytes(env, request, Box::new(work))
         })
     }
 

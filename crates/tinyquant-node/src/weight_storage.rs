@@ -193,11 +193,23 @@ fn start_bytes<'env>(
 ) -> Result<Object<'env>, Failure> {
     let request = Request {
         abort,
-        on_progress: None,
-        input: None,
+        ..Request::default()
     };
-    job::start(env, request, Box::new(work), |_, bytes| {
-        Ok(Uint8Array::from(bytes))
+    job::start_bytes(env, request, Box::new(work))
+}
+
+/// Queues a job that makes a tensor.
+fn start_tensor<'env>(
+    env: &'env Env,
+    abort: Option<&NativeAbort>,
+    work: impl FnOnce(&Control<'_>) -> Result<Tensor, Failure> + Send + 'static,
+) -> Result<Object<'env>, Failure> {
+    let request = Request {
+        abort,
+        ..Request::default()
+    };
+    job::start(env, request, Box::new(work), |_, tensor| {
+        Ok(NativeTensor::from(tensor))
     })
 }
 
@@ -224,14 +236,8 @@ pub fn decompress_tensor<'env>(
     guard(*env, || {
         let max_size = number::size(max_size, "maxSize", None)?;
         let bytes = bytes.to_vec();
-        let work = move |_: &Control<'_>| Ok(weights::decompress_tensor(&bytes, max_size)?);
-        let request = Request {
-            abort,
-            on_progress: None,
-            input: None,
-        };
-        job::start(env, request, Box::new(work), |_, tensor| {
-            Ok(NativeTensor::from(tensor))
+        start_tensor(env, abort, move |_| {
+            Ok(weights::decompress_tensor(&bytes, max_size)?)
         })
     })
 }
@@ -417,15 +423,7 @@ impl NativeTensorFile {
         guard(*env, || {
             let file = Arc::clone(self.open()?);
             let max_size = number::size(max_size, "maxSize", None)?;
-            let work = move |_: &Control<'_>| Ok(file.read(&name, max_size)?);
-            let request = Request {
-                abort,
-                on_progress: None,
-                input: None,
-            };
-            job::start(env, request, Box::new(work), |_, tensor| {
-                Ok(NativeTensor::from(tensor))
-            })
+            start_tensor(env, abort, move |_| Ok(file.read(&name, max_size)?))
         })
     }
 
