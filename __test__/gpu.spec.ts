@@ -13,6 +13,7 @@ import {
   SearchIndex,
   type SearchResult,
 } from '../index.js';
+import { describeBackend } from './backend-conformance.js';
 import { runNode } from './helpers/child.js';
 import { normals, setup } from './helpers/data.js';
 import { failure, reasonOf, rejection } from './helpers/failure.js';
@@ -103,6 +104,17 @@ describe('without a device', () => {
     expect(calls).toEqual([`compress ${20 * 64} 3`, 'decompress 20', `compress ${20 * 64} 3`]);
   });
 });
+
+if (HAS_DEVICE) {
+  describeBackend('GpuBackend.asBackend()', {
+    make: async (dim) => {
+      const gpu = await GpuBackend.create({ preference: 'software' });
+      return gpu.asBackend(new SearchIndex<string>({ dim, bits: 8, idType: 'string' }));
+    },
+    tolerance: 0.02,
+    recall: 0.95,
+  });
+}
 
 describe.runIf(HAS_DEVICE)('on a software device', () => {
   let gpu: GpuBackend;
@@ -401,6 +413,37 @@ describe.runIf(HAS_DEVICE)('on a software device', () => {
       await rejection(() => gpu.prepare(index), 'ERR_TQ_CLOSED');
       prepared.close();
     });
+  });
+
+  it('searches an index as a backend: its codes after each write, and the device is not closed with it', async () => {
+    const { vectors } = setup(40);
+    const rows = (from: number, to: number): [string, Float32Array][] =>
+      Array.from({ length: to - from }, (_, i) => [
+        `n${from + i}`,
+        vectors.slice((from + i) * 64, (from + i + 1) * 64),
+      ]);
+    const index = new SearchIndex<string>({ dim: 64, bits: 4, idType: 'string' });
+    const own = await GpuBackend.create({ preference: 'software' });
+    const backend = own.asBackend(index);
+    for (const until of [20, 40]) {
+      await backend.ingest(rows(until - 20, until));
+      const query = vectors.slice(5 * 64, 6 * 64);
+      const exact = await index.search(query, { k: 7, exact: true });
+      const expected = exact.toJSON().map(({ id, score }) => ({ vectorId: id, score }));
+      expect(await backend.search(query, 7)).toEqual(expected);
+    }
+    expect(own.memoryUsed).toBeGreaterThan(0);
+    await backend.close();
+    await rejection(() => backend.search(vectors.slice(0, 64), 1), 'ERR_TQ_CLOSED');
+    await expect.poll(() => own.memoryUsed).toBe(0);
+
+    const left = own.asBackend(new SearchIndex<string>({ dim: 64, idType: 'string' }));
+    await left.ingest(rows(0, 3));
+    own.close();
+    await rejection(() => left.search(vectors.slice(0, 64), 1), 'ERR_TQ_CLOSED');
+    expect(await left.count()).toBe(3);
+    failure(() => own.asBackend(new SearchIndex({ dim: 2 })), 'ERR_TQ_CLOSED');
+    failure(() => gpu.asBackend({} as SearchIndex), 'ERR_TQ_INVALID_ARG', { argument: 'index' });
   });
 
   it('is given back by close, and a backend made after it works', async () => {

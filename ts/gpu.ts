@@ -1,3 +1,4 @@
+import type { VectorBackend } from './backend.js';
 import type { BatchBackend } from './batch-backend.js';
 import { type Codebook, nativeCodebook } from './codebook.js';
 import { CompressedBatch, type CompressedVector, nativeBatch, nativeRecord, wrapBatch } from './compressed.js';
@@ -5,6 +6,7 @@ import { type CodecConfig, nativeConfig } from './config.js';
 import type { Corpus } from './corpus.js';
 import { nativeCorpus } from './corpus-handle.js';
 import { TinyQuantError } from './errors.js';
+import { GpuIndexBackend } from './gpu-index-backend.js';
 import { type GpuBinding, gpuBinding, type NativeCoding, type NativeGpu } from './gpu-native.js';
 import { type PreparedCorpus, prepareCorpus, preparedRows, prepareIndex, wrapPrepared } from './gpu-prepared.js';
 import { assertInternal, Handle, INTERNAL } from './handle.js';
@@ -352,6 +354,20 @@ export class GpuBackend extends Handle implements BatchBackend {
     >;
   }
 
+  /**
+   * A {@link VectorBackend} over an index whose searches run on the device: `index.asBackend()`, except that the first
+   * search after a write brings the codes to the device again, and that all codes are looked at. It suits rows that are
+   * searched much more often than written. Only writes through the backend are seen. Closing it closes the index, not
+   * the GpuBackend.
+   *
+   * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_CLOSED; calls of the backend also ERR_TQ_GPU
+   */
+  asBackend<Id extends IndexId>(index: SearchIndex<Id>): VectorBackend {
+    GpuBackend.#open(this);
+    if (nativeIndex(index) === undefined) throw invalidArg('index', 'a SearchIndex', index);
+    return new GpuIndexBackend(this, index as unknown as SearchIndex<IndexId>);
+  }
+
   /** Lets go of the device once the calls under way are done; later calls are ERR_TQ_CLOSED. */
   close(): void {
     const state = GpuBackend.#self(this);
@@ -386,5 +402,6 @@ export type {
   JobOptions,
   SearchIndex,
   SearchResult,
+  VectorBackend,
   VectorRows,
 };

@@ -2,6 +2,7 @@ import type { SearchOptions, VectorBackend } from './backend.js';
 import { TinyQuantError } from './errors.js';
 import type { SearchResult } from './hits.js';
 import { fromText, type IdType, type IndexId, toIds } from './index-id.js';
+import { job } from './job.js';
 import type { NativeIds } from './native-types.js';
 import type { SearchIndex } from './search-index.js';
 import { collect, type Vectors } from './source.js';
@@ -14,6 +15,17 @@ interface Changes {
   /** Removes everything. */
   clear(): Promise<void>;
 }
+
+/** Options of an index's search, from the arguments of a backend's. */
+export function searchArguments(topK: unknown, o: unknown): { k: number } & SearchOptions {
+  const k = integer(topK, 'topK', 1, Number.MAX_SAFE_INTEGER, { kind: 'InvalidTopK' });
+  const { signal } = job(options(o, 'search options', ['signal']));
+  return { k, ...(signal === undefined ? {} : { signal }) };
+}
+
+/** Hits under the texts of their ids. */
+export const toSearchResults = (hits: Iterable<{ id: IndexId; score: number }>): SearchResult[] =>
+  Array.from(hits, ({ id, score }) => ({ vectorId: String(id), score }));
 
 /** A search index as a backend whose ids are texts. */
 export class IndexBackend implements VectorBackend {
@@ -56,10 +68,7 @@ export class IndexBackend implements VectorBackend {
   }
 
   async search(query: Float32Array, topK: number, o?: SearchOptions): Promise<SearchResult[]> {
-    const k = integer(topK, 'topK', 1, Number.MAX_SAFE_INTEGER, { kind: 'InvalidTopK' });
-    const { signal } = options(o, 'search options', ['signal']) as SearchOptions;
-    const hits = await this.#index.search(query, { k, ...(signal === undefined ? {} : { signal }) });
-    return Array.from(hits, ({ id, score }) => ({ vectorId: String(id), score }));
+    return toSearchResults(await this.#index.search(query, searchArguments(topK, o)));
   }
 
   async remove(ids: Iterable<string>): Promise<number> {
