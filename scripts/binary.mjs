@@ -70,9 +70,6 @@ export function newestGlibc(versions) {
   return numbers.sort((left, right) => right[0] - left[0] || right[1] - left[1])[0] ?? null;
 }
 
-/** The most bytes of an addon. */
-export const BUDGET = 5_000_000;
-
 /** The oldest glibc that an addon for it must load on. */
 export const GLIBC_FLOOR = [2, 17];
 
@@ -81,7 +78,7 @@ const FORMAT = { linux: 'elf', darwin: 'macho', win32: 'pe' };
 /**
  * Checks an addon against what its platform promises.
  *
- * @param platform one of `PLATFORMS`
+ * @param platform one of `ADDONS`
  * @returns its size and what it needs, and the problems found
  */
 export function inspect(bytes, platform) {
@@ -90,7 +87,7 @@ export function inspect(bytes, platform) {
   const expect = (isGood, text) => {
     if (!isGood) problems.push(text);
   };
-  expect(bytes.length < BUDGET, `${bytes.length} bytes, not below the budget of ${BUDGET}`);
+  expect(bytes.length < platform.budget, `${bytes.length} bytes, not below the budget of ${platform.budget}`);
   expect(found.format === FORMAT[platform.os], `a ${found.format} file, not ${FORMAT[platform.os]}`);
   expect(found.cpu === platform.cpu, `for ${found.cpu}, not ${platform.cpu}`);
   const glibc = newestGlibc(found.versions);

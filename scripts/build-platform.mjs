@@ -1,12 +1,13 @@
-// npm run build:platform [-- PLATFORM...]: release addons for the packages in npm/, each checked against what its platform
-// promises. Without names: the platform of this machine. `-- --check` only checks the addons that are there.
+// npm run build:platform [-- ADDON...]: release addons for the packages in npm/ and npm-gpu/, each checked against what its
+// platform promises. An addon has the name of its platform, that of tinyquant/gpu `gpu-` before it. Without names: npm/ of
+// this machine. `-- --check` only checks the addons that are there.
 import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BUDGET, GLIBC_FLOOR, inspect } from './binary.mjs';
+import { GLIBC_FLOOR, inspect } from './binary.mjs';
 import { DEBIAN_RUSTC, needPackages } from './debian.mjs';
 import { capture, main, root, run, Stop } from './lib.mjs';
 import { rustNotices } from './notices.mjs';
-import { hostPlatform, PLATFORMS, platformNamed } from './platforms.mjs';
+import { ADDONS, addonNamed, hostPlatform } from './platforms.mjs';
 import { zigEnvironment } from './zig.mjs';
 
 const sysroot = (rustc) => capture(rustc, ['--print', 'sysroot'])?.trim();
@@ -41,20 +42,22 @@ function checkBaseline() {
 }
 
 /** Name that cargo gives the library. */
-const libraryName = ({ os }) =>
-  ({ linux: 'libtinyquant_node.so', darwin: 'libtinyquant_node.dylib', win32: 'tinyquant_node.dll' })[os];
+function libraryName({ os, crate }) {
+  const stem = crate.replaceAll('-', '_');
+  return { linux: `lib${stem}.so`, darwin: `lib${stem}.dylib`, win32: `${stem}.dll` }[os];
+}
 
 function build(platform) {
   const { env, args } = compilerFor(platform);
   const zig = platform.os === 'linux';
   const target = platform.libc === 'gnu' ? `${platform.target}.${GLIBC_FLOOR.join('.')}` : platform.target;
-  const command = [zig ? 'zigbuild' : 'build', '--release', '--locked', '-p', 'tinyquant-node', '--target', target];
+  const command = [zig ? 'zigbuild' : 'build', '--release', '--locked', '-p', platform.crate, '--target', target];
   if (!run('cargo', [...command, ...args], { env: { ...(zig ? zigEnvironment() : {}), ...env } })) {
-    throw new Stop(`${platform.name} did not build: see the compiler output above`);
+    throw new Stop(`${platform.label} did not build: see the compiler output above`);
   }
   const folder = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
   copyFileSync(join(folder, platform.target, 'release', libraryName(platform)), `${platform.binary}.partial`);
-  writeFileSync(platform.notices, rustNotices(platform.target));
+  writeFileSync(platform.notices, rustNotices(platform));
   renameSync(`${platform.binary}.partial`, platform.binary);
 }
 
@@ -62,23 +65,23 @@ function build(platform) {
 function check(platform) {
   const { size, glibc, needed, problems } = inspect(readFileSync(platform.binary), platform);
   const libc = { gnu: `glibc ${glibc}`, musl: 'musl' }[platform.libc] ?? 'system';
-  const share = `${((100 * size) / BUDGET).toFixed(1)} % of the budget`;
-  console.log(`${platform.name.padEnd(17)} ${size} bytes (${share}), ${libc}, needs ${needed.join(' ') || '-'}`);
-  return problems.map((problem) => `${platform.name}: ${problem}`);
+  const share = `${((100 * size) / platform.budget).toFixed(1)} % of the budget`;
+  console.log(`${platform.label.padEnd(20)} ${size} bytes (${share}), ${libc}, needs ${needed.join(' ') || '-'}`);
+  return problems.map((problem) => `${platform.label}: ${problem}`);
 }
 
 await main(() => {
   const named = process.argv.slice(2);
   const checks = named[0] === '--check';
   const names = checks ? named.slice(1) : named;
-  let chosen = names.map(platformNamed);
-  if (chosen.length === 0) chosen = checks ? PLATFORMS.filter(({ binary }) => existsSync(binary)) : [hostPlatform()];
+  let chosen = names.map(addonNamed);
+  if (chosen.length === 0) chosen = checks ? ADDONS.filter(({ binary }) => existsSync(binary)) : [hostPlatform()];
   if (!checks) {
     checkBaseline();
     for (const platform of chosen) build(platform);
   }
   const problems = chosen.flatMap((platform) =>
-    existsSync(platform.binary) ? check(platform) : [`${platform.name}: ${platform.binary} is missing`],
+    existsSync(platform.binary) ? check(platform) : [`${platform.label}: ${platform.binary} is missing`],
   );
   if (chosen.length === 0) problems.push('there is no addon to check: run npm run build:platform');
   if (problems.length > 0) throw new Stop(problems.join('\n'));

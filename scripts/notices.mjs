@@ -9,11 +9,11 @@ const LICENCE = /^(licen[cs]e|copying|notice|unlicense)/i;
 const isLinked = ({ targets }) => !targets.some(({ kind }) => kind.includes('proc-macro'));
 
 /** Every package that the addon contains: those that it reaches through normal dependencies. */
-function contained({ packages, resolve }) {
+function contained({ packages, resolve }, crate) {
   const nodes = new Map(resolve.nodes.map((node) => [node.id, node]));
   const byId = new Map(packages.map((each) => [each.id, each]));
   const seen = new Set();
-  const queue = packages.filter(({ name }) => name === 'tinyquant-node').map(({ id }) => id);
+  const queue = packages.filter(({ name }) => name === crate).map(({ id }) => id);
   for (const id of queue) {
     if (seen.has(id) || !isLinked(byId.get(id))) continue;
     seen.add(id);
@@ -23,11 +23,11 @@ function contained({ packages, resolve }) {
   return [...seen].map((id) => byId.get(id));
 }
 
-/** The text that goes with the addon for a target: the crates in it with their licences, and each licence text once. */
-export function rustNotices(target) {
+/** The text that goes with an addon of a platform: the crates in it with their licences, and each licence text once. */
+export function rustNotices({ crate, target }) {
   const output = capture('cargo', ['metadata', '--locked', '--format-version', '1', '--filter-platform', target]);
   if (output === null) throw new Stop('cargo metadata failed');
-  const foreign = contained(JSON.parse(output)).filter(({ source }) => source !== null);
+  const foreign = contained(JSON.parse(output), crate).filter(({ source }) => source !== null);
   const owners = new Map();
   const lines = foreign.map(({ name, version, license, manifest_path: path }) => {
     if (license === null) throw new Stop(`${name} names no licence`);

@@ -1,6 +1,6 @@
-// npm run pack:release [-- --from FOLDER] [--all] [TO]: the tarballs of a release: one for each platform whose addon is in
-// npm/, and the main package with all of them as optional dependencies. They come to target/release-tarballs unless a
-// folder is named. --from takes addons from below a folder first, and --all fails where a platform has none.
+// npm run pack:release [-- --from FOLDER] [--all] [TO]: the tarballs of a release: one for each addon that is in npm/ and
+// npm-gpu/, and the main package, which has those of npm/ as optional dependencies. They come to target/release-tarballs
+// unless a folder is named. --from takes addons from below a folder first, and --all fails where one is absent.
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -20,7 +20,7 @@ import { parseArgs } from 'node:util';
 import { inspect } from './binary.mjs';
 import { buildFacade } from './facade.mjs';
 import { main, npmCommand, root, Stop } from './lib.mjs';
-import { manifest, PLATFORMS } from './platforms.mjs';
+import { ADDONS, manifest, PLATFORMS } from './platforms.mjs';
 import { installPackages } from './setup.mjs';
 
 /** Packs a folder into `to` and returns the path of the tarball with the paths inside it. */
@@ -87,7 +87,7 @@ export function packPlatform(platform, to, addon) {
 function collect(folder) {
   const found = readdirSync(folder, { recursive: true }).filter((path) => path.endsWith('.node'));
   for (const path of found) {
-    const platform = PLATFORMS.find(({ file }) => file === basename(path));
+    const platform = ADDONS.find(({ file }) => file === basename(path));
     if (platform === undefined) throw new Stop(`${path} is the addon of no platform`);
     copyFileSync(join(folder, path), platform.binary);
     copyFileSync(join(folder, dirname(path), basename(platform.notices)), platform.notices);
@@ -101,15 +101,15 @@ async function packAll() {
   });
   installPackages();
   await buildFacade();
-  for (const loader of ['binding.cjs', 'binding.d.cts']) {
-    if (!existsSync(join(root, 'native', loader))) throw new Stop(`native/${loader} is missing: run npm run build`);
+  for (const loader of manifest.files.filter((path) => path.startsWith('native/'))) {
+    if (!existsSync(join(root, loader))) throw new Stop(`${loader} is missing: run npm run build, and with -- gpu`);
   }
   if (values.from !== undefined) collect(values.from);
-  const present = PLATFORMS.filter(({ binary }) => existsSync(binary));
-  const absent = PLATFORMS.filter((platform) => !present.includes(platform)).map(({ name }) => name);
-  if (values.all && absent.length > 0) throw new Stop(`there is no addon in npm/ for ${absent.join(', ')}`);
+  const present = ADDONS.filter(({ binary }) => existsSync(binary));
+  const absent = ADDONS.filter((platform) => !present.includes(platform)).map(({ label }) => label);
+  if (values.all && absent.length > 0) throw new Stop(`there is no addon ${absent.join(', ')}`);
   const problems = present.flatMap((platform) =>
-    inspect(readFileSync(platform.binary), platform).problems.map((problem) => `${platform.name}: ${problem}`),
+    inspect(readFileSync(platform.binary), platform).problems.map((problem) => `${platform.label}: ${problem}`),
   );
   if (problems.length > 0) throw new Stop(problems.join('\n'));
 
@@ -118,7 +118,7 @@ async function packAll() {
   mkdirSync(to, { recursive: true });
   for (const platform of present) console.log(packPlatform(platform, to, platform.binary).tarball);
   console.log(packMain(to).tarball);
-  if (absent.length > 0) console.log(`without ${absent.join(', ')}: these have no addon in npm/`);
+  if (absent.length > 0) console.log(`without ${absent.join(', ')}: these are not built`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(packAll);

@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { main, npmCommand, root, run, Stop } from './lib.mjs';
-import { manifest, PLATFORMS } from './platforms.mjs';
+import { ADDONS, manifest } from './platforms.mjs';
 
 const { name, version } = manifest;
 /** File name that npm gives the tarball of a package. */
@@ -27,7 +27,7 @@ await main(() => {
   });
   const dry = values['dry-run'];
   const [what, folder = join(root, 'target', 'release-tarballs')] = positionals;
-  const named = { platforms: PLATFORMS.map(({ packageName }) => packageName), main: [name] }[what];
+  const named = { platforms: ADDONS.map(({ packageName }) => packageName), main: [name] }[what];
   if (named === undefined) throw new Stop('usage: npm run publish:release -- platforms|main [--dry-run] [FOLDER]');
   const tag = process.env.GITHUB_REF_NAME;
   if (tag !== undefined && !dry && tag !== `v${version}`) throw new Stop(`the tag is ${tag}, the version ${version}`);

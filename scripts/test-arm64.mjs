@@ -1,12 +1,11 @@
 // npm run test:arm64 [-- STEP...]: the arm64 code, on arm64 or emulated: the Rust tests of kernels and codec on
 // processors with and without dot products, then the addon through its tests on an arm64 Node. Steps: rust, addon.
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkout, install } from './checkout.mjs';
 import { DEBIAN_RUSTC, needPackages } from './debian.mjs';
-import { checkFacade } from './facade.mjs';
-import { capture, main, npm, root, run, Stop } from './lib.mjs';
-import { platformNamed } from './platforms.mjs';
-import { installPackages } from './setup.mjs';
+import { capture, main, root, run, Stop } from './lib.mjs';
+import { addonNamed } from './platforms.mjs';
 
 const PACKAGES = [
   'rustc-web',
@@ -37,7 +36,7 @@ const SPECS = [
 /** Tests that need the speed of a real processor: ten thousands of rows, a process that is ended at a moment. */
 const TOO_SLOW = ['the embeddings of the demo', 'a process that dies', 'onProgress'];
 
-const platform = platformNamed('linux-arm64-gnu');
+const platform = addonNamed('linux-arm64-gnu');
 const work = join(root, 'target', 'arm64');
 const isNative = process.arch === 'arm64' && process.platform === 'linux';
 
@@ -65,10 +64,6 @@ function rust() {
   }
 }
 
-function install(args, cwd) {
-  if (!npm(args, { cwd })) throw new Stop(`npm ${args[0]} failed in ${cwd}`);
-}
-
 /** An arm64 Node of this version, from its package. */
 function armNode() {
   const { node: version } = process.versions;
@@ -82,39 +77,10 @@ function armNode() {
   return path;
 }
 
-/** The package with its tests and the arm64 builds of what these use, in a folder of its own. */
-function checkout() {
-  const folder = join(work, 'checkout');
-  const locked = readFileSync(join(root, 'package-lock.json'), 'utf8');
-  const copy = join(folder, 'package-lock.json');
-  mkdirSync(folder, { recursive: true });
-  if (!existsSync(join(folder, 'node_modules')) || readFileSync(copy, 'utf8') !== locked) {
-    for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, file), join(folder, file));
-    install(['ci', '--os=linux', '--cpu=arm64', '--libc=glibc', '--ignore-scripts'], folder);
-  }
-  const names = ['index.js', 'index.mjs', 'index.d.ts', 'index.d.mts', 'vitest.config.mts', 'tsconfig.json'];
-  for (const name of [...names, '__test__', 'fixtures', 'dist', 'ts']) {
-    rmSync(join(folder, name), { recursive: true, force: true });
-    cpSync(join(root, name), join(folder, name), { recursive: true });
-  }
-  cpSync(join(root, 'package.json'), join(folder, 'package.json'));
-  mkdirSync(join(folder, 'native'), { recursive: true });
-  cpSync(join(root, 'native', 'binding.cjs'), join(folder, 'native', 'binding.cjs'));
-  cpSync(platform.binary, join(folder, 'native', platform.file));
-  return folder;
-}
-
 /** Tests of the package over the release addon for arm64. */
 async function addon() {
-  installPackages();
-  if (!existsSync(join(root, 'native', 'binding.cjs'))) throw new Stop('the loader is not built: run npm run build');
-  const stale = await checkFacade();
-  if (stale.length > 0) throw new Stop(`Not as ts/ gives them: ${stale.join(', ')}. Run npm run build and review them`);
-  if (!existsSync(platform.binary)) {
-    const built = run(process.execPath, [join(root, 'scripts', 'build-platform.mjs'), platform.name]);
-    if (!built) throw new Stop(`${platform.name} did not build`);
-  }
-  const folder = checkout();
+  const folder = join(work, 'checkout');
+  await checkout(platform, folder);
   const args = [join(folder, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...SPECS];
   if (isNative) {
     if (!run(process.execPath, args, { cwd: folder })) throw new Stop('tests failed on arm64');

