@@ -8,7 +8,7 @@
 use crate::error::{Failure, catch};
 use crate::pool;
 use crate::progress::{Listener, OnProgress, Progress};
-use napi::bindgen_prelude::{Float32Array, Object, ToNapiValue, Uint8Array};
+use napi::bindgen_prelude::{Float32Array, Object, ToNapiValue};
 use napi::{Env, JsDeferred};
 use napi_derive::napi;
 use std::cell::RefCell;
@@ -109,15 +109,6 @@ impl NativeAbort {
             }
         }
     }
-}
-
-/// Queues work on the pool and returns the promise of the bytes that it makes.
-pub(crate) fn start_bytes<'env>(
-    env: &'env Env,
-    request: Request<'_>,
-    work: Work<Vec<u8>>,
-) -> Result<Object<'env>, Failure> {
-    start(env, request, work, |_, bytes| Ok(Uint8Array::from(bytes)))
 }
 
 /// Queues work on the pool and returns the promise of what `finish` makes of its result.

@@ -6,6 +6,7 @@ use crate::job::{self, NativeAbort, Request};
 use crate::number;
 use crate::pool;
 use crate::progress::OnProgress;
+use crate::weights::bytes_job;
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Float32Array, Float64Array, Object, Uint8Array};
 use napi_derive::napi;
@@ -138,7 +139,7 @@ impl NativeResidualQuantizer {
                 on_progress,
                 ..Request::default()
             };
-            job::start_bytes(env, request, Box::new(work))
+            bytes_job(env, request, work)
         })
     }
 
@@ -326,7 +327,7 @@ impl NativeProductQuantizer {
                 on_progress,
                 ..Request::default()
             };
-            job::start_bytes(env, request, Box::new(work))
+            bytes_job(env, request, work)
         })
     }
 

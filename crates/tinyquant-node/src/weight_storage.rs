@@ -5,7 +5,7 @@ use crate::job::{self, NativeAbort, Request};
 use crate::number;
 use crate::pool;
 use crate::progress::OnProgress;
-use crate::weights::{NativeGrid, narrow};
+use crate::weights::{NativeGrid, bytes_job, narrow};
 use napi::Env;
 use napi::bindgen_prelude::{
     Either3, Float32Array, Float32ArraySlice, Int8Array, Int8ArraySlice, Object, Uint8Array,
@@ -195,7 +195,7 @@ fn start_bytes<'env>(
         abort,
         ..Request::default()
     };
-    job::start_bytes(env, request, Box::new(work))
+    bytes_job(env, request, work)
 }
 
 /// Queues a job that makes a tensor.

@@ -16,6 +16,17 @@ use tinyquant_family::weights::{
     CodebookOptions, Curvature, GptqOptions, GptqResult, GridCodes, Levels, Start, TrainedCodebook,
 };
 
+/// Queues a job that makes bytes.
+pub(crate) fn bytes_job<'env>(
+    env: &'env Env,
+    request: Request<'_>,
+    work: impl FnOnce(&Control<'_>) -> Result<Vec<u8>, Failure> + Send + 'static,
+) -> Result<Object<'env>, Failure> {
+    job::start(env, request, Box::new(work), |_, bytes| {
+        Ok(Uint8Array::from(bytes))
+    })
+}
+
 /// How codebooks are trained.
 #[napi(object, object_to_js = false)]
 pub struct NativeCodebookOptions {
