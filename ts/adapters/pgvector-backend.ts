@@ -106,8 +106,14 @@ const loadPgvector = (): Promise<typeof import('pgvector')> =>
 
 /** By score, and equal scores by id in UTF-8 byte order. */
 function byScore(a: SearchResult, b: SearchResult): number {
-  return b.score - a.score || Buffer.compare(Buffer.from(a.vectorId), Buffer.from(b.vectorId));
+  return b.score - a.score || byText(a.vectorId, b.vectorId);
 }
+
+/** One order for all writers: of two that take the same rows in different orders each would wait for the other. */
+const inOrder = (id: string): string => `order by ${quoted(id)} collate "C"`;
+
+/** As {@link inOrder}. */
+const byText = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 function filterOf(value: unknown, names: PgvectorPlan['names'], values: unknown[]): string {
   return condition(value, quoted(names.metadata), values);
@@ -269,7 +275,7 @@ export class PgvectorBackend implements VectorBackend {
   }
 
   async #copy(pages: AsyncIterable<CopyPage>, replace: boolean, signal: AbortSignal | undefined): Promise<void> {
-    const { table, column, dimension } = this.#plan;
+    const { table, column, dimension, names } = this.#plan;
     const { default: copyStreams } = (await peer('pg-copy-streams', () => import('pg-copy-streams'))) as unknown as {
       default: { from(text: string): CopyStatement };
     };
@@ -284,7 +290,10 @@ export class PgvectorBackend implements VectorBackend {
       }
       const target = replace ? STAGE : table;
       await session.copy(copyStreams.from(`copy ${target} (${columns}) from stdin (format binary)`), pieces);
-      if (replace) await session.query(`insert into ${table} (${columns}) select ${columns} from ${STAGE} ${conflict}`);
+      if (replace)
+        await session.query(
+          `insert into ${table} (${columns}) select ${columns} from ${STAGE} ${inOrder(names.id)} ${conflict}`,
+        );
     });
   }
 
@@ -307,14 +316,15 @@ export class PgvectorBackend implements VectorBackend {
       select id, vector::${column}(${dimension})${extraName}, metadata::jsonb
         from unnest($1::text[], $2::text[], $3::text[]${extraType}) as given(id, vector, metadata${extraName}) ${conflict}`;
     await this.#sessions.transaction(`writing to table ${table}`, signal, async (session) => {
-      for (let from = 0; from < page.ids.length; from += UPSERT_ROWS) {
-        const end = Math.min(from + UPSERT_ROWS, page.ids.length);
-        const texts: unknown[] = [];
-        for (let row = from; row < end; row++) {
-          texts.push(this.#text(page.vectors.subarray(row * dimension, (row + 1) * dimension), toSql));
-        }
-        const values: unknown[] = [page.ids.slice(from, end), texts, page.metadata.slice(from, end)];
-        if (page.codes !== null) values.push(page.codes.slice(from, end).map((code) => Buffer.from(code)));
+      const order = Array.from(page.ids, (id, row) => ({ id, row })).sort((a, b) => byText(a.id, b.id));
+      for (let from = 0; from < order.length; from += UPSERT_ROWS) {
+        const some = order.slice(from, from + UPSERT_ROWS);
+        const texts = some.map(({ row }) =>
+          this.#text(page.vectors.subarray(row * dimension, (row + 1) * dimension), toSql),
+        );
+        const values: unknown[] = [some.map(({ id }) => id), texts, some.map(({ row }) => page.metadata[row])];
+        const { codes } = page;
+        if (codes !== null) values.push(some.map(({ row }) => Buffer.from(codes[row] ?? [])));
         await session.query(statement, values);
       }
     });
@@ -326,7 +336,7 @@ export class PgvectorBackend implements VectorBackend {
   }
 
   /**
-   * The best `topK` rows, best first, equal scores by id in UTF-8 byte order: exactly as many as asked for, or as pass the
+   * The best `topK` rows that have a vector, best first, equal scores by id in UTF-8 byte order: exactly as many as asked for, or as pass the
    * filter. Scores are of the server's vectors, or of the codes where the table keeps codes. Under the cosine a vector of
    * zeros has the score 0, and an index does not find it.
    *
@@ -360,7 +370,8 @@ export class PgvectorBackend implements VectorBackend {
     const [vectorName, idName] = [quoted(plan.names.vector), quoted(plan.names.id)];
     const distance = `${vectorName} ${operator} $${values.push(this.#text(vector, toSql))}::${type}`;
     const codes = plan.codec === undefined ? '' : `, ${quoted(plan.names.codes)} as codes`;
-    const select = `select ${idName} as id, (${distance})::float8 as distance${codes} from ${plan.table} where ${where}`;
+    const select = `select ${idName} as id, (${distance})::float8 as distance${codes} from ${plan.table}
+      where ${where} and ${vectorName} is not null`;
     const limit = `limit $${values.push(wanted)}`;
     // Without a direction there is no cosine: such a vector stands between those on both sides.
     const by = plan.metric === 'cosine' ? `coalesce(nullif((${distance})::float8, 'NaN'), 1)` : distance;
@@ -450,7 +461,7 @@ export class PgvectorBackend implements VectorBackend {
   }
 
   /**
-   * The rows by ascending id, a batch of them a statement: what `BruteForceBackend.ingest` and `Corpus.insertBatch` take
+   * The rows that have a vector, by ascending id, a batch of them a statement: what `BruteForceBackend.ingest` and `Corpus.insertBatch` take
    * once they are collected. Of a `bit` column, what the codes stand for.
    *
    * @throws {TinyQuantError} ERR_TQ_INVALID_ARG, ERR_TQ_BACKEND, ERR_TQ_CLOSED
@@ -467,10 +478,11 @@ export class PgvectorBackend implements VectorBackend {
     await this.#ready(signal);
     const { fromSql } = await loadPgvector();
     const id = `${quoted(names.id)} collate "C"`;
-    const what = column === 'bit' ? `${quoted(names.codes)} as codes` : `${quoted(names.vector)} as vector`;
+    // As text, whatever parsers the pool has.
+    const what = column === 'bit' ? `${quoted(names.codes)} as codes` : `${quoted(names.vector)}::text as vector`;
     const limit = `limit $${values.push(batchRows)}`;
     const statement = `select ${quoted(names.id)} as id, ${what}, ${quoted(names.metadata)} as metadata from ${table}
-      where ${where}`;
+      where ${where} and ${quoted(names.vector)} is not null`;
     let rows: Row[];
     let last: string | undefined;
     do {
@@ -493,7 +505,10 @@ export class PgvectorBackend implements VectorBackend {
     } while (rows.length === batchRows);
   }
 
-  /** Ends the pool that was made for `connectionString`, when the calls under way have finished. The table stays. */
+  /**
+   * Ends the pool that was made for `connectionString`, when the calls that have asked it for a connection have finished;
+   * later ones are ERR_TQ_CLOSED. The table stays.
+   */
   async close(): Promise<void> {
     await this.#sessions.close();
   }

@@ -124,17 +124,26 @@ export async function checkTable(session: Session, plan: PgvectorPlan): Promise<
   return indexState(session, plan);
 }
 
+/** Lets those that make the same table or its index wait for each other: "if not exists" does not. */
+async function inTurn(session: Session, { table }: PgvectorPlan): Promise<void> {
+  await session.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`tinyquant ${table}`]);
+}
+
 /** Makes extension and table where they are missing, and compares what was there. */
 export async function createTable(session: Session, plan: PgvectorPlan): Promise<void> {
   const { table, names, column, dimension, codec } = plan;
-  // Two that create at the same time wait for each other: "if not exists" does not.
-  await session.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`tinyquant ${table}`]);
+  await inTurn(session, plan);
   await session.query('create extension if not exists vector');
-  await session.query(
-    `create table if not exists ${table} (${quoted(names.id)} text collate "C" primary key,
+  // One that another schema of the search path has must not be hidden by a new one.
+  const { rows } = await session.query('select to_regclass($1) is not null as "isThere"', [table]);
+  const [{ isThere } = { isThere: false }] = rows as { isThere: boolean }[];
+  if (!isThere) {
+    await session.query(
+      `create table ${table} (${quoted(names.id)} text collate "C" primary key,
       ${quoted(names.vector)} ${column}(${dimension}) not null,
       ${codec === undefined ? '' : `${quoted(names.codes)} bytea not null,`} ${quoted(names.metadata)} jsonb)`,
-  );
+    );
+  }
   await checkVersion(session);
   await checkColumns(session, plan);
 }
@@ -151,6 +160,7 @@ export async function createIndex(session: Session, plan: PgvectorPlan, build: P
   const { table, names, column, metric, index } = plan;
   if (index === 'none') return;
   const { opclass } = operators(column, metric);
+  await inTurn(session, plan);
   const state = await indexState(session, plan);
   if (state?.method === index && state.opclass === opclass) return;
   const parameters: string[] = [];

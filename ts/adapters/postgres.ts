@@ -64,6 +64,7 @@ interface ServerError {
   readonly detail?: unknown;
   readonly hint?: unknown;
   readonly severity?: unknown;
+  readonly schema?: unknown;
   readonly message?: unknown;
   readonly errors?: unknown;
 }
@@ -86,7 +87,7 @@ function advice(sqlstate: unknown, message: string): string {
 export function backendError(doing: string, cause: unknown): TinyQuantError {
   if (cause instanceof TinyQuantError) return cause;
   const error: ServerError = typeof cause === 'object' && cause !== null ? cause : { message: String(cause) };
-  const { code, detail, hint } = error;
+  const { code, detail, hint, schema } = error;
   const said = words(error);
   const more = typeof detail === 'string' ? ` (${detail})` : '';
   const details = {
@@ -94,7 +95,8 @@ export function backendError(doing: string, cause: unknown): TinyQuantError {
     ...(typeof detail === 'string' ? { detail } : {}),
     ...(typeof hint === 'string' ? { hint } : {}),
   };
-  const kind = code === '23505' ? 'ERR_TQ_ID_EXISTS' : 'ERR_TQ_BACKEND';
+  // The server keeps names of tables and indexes unique in the same way.
+  const kind = code === '23505' && schema !== 'pg_catalog' ? 'ERR_TQ_ID_EXISTS' : 'ERR_TQ_BACKEND';
   return new TinyQuantError(kind, `${doing}: ${said}${more}${advice(code, said)}`, { cause, details });
 }
 
@@ -233,7 +235,9 @@ export class Session {
 export class Sessions {
   readonly #pool: PostgresPool | string;
   #own: Promise<OwnPool> | undefined;
-  #isClosed = false;
+  /** Calls under way. */
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
 
   /** @param pool a pool, or the connection string of one */
   constructor(pool: PostgresPool | string) {
@@ -242,7 +246,7 @@ export class Sessions {
 
   /** Refuses a call after {@link Sessions.close}. */
   check(): void {
-    if (this.#isClosed) throw new TinyQuantError('ERR_TQ_CLOSED', 'the PgvectorBackend has been closed');
+    if (this.#closing !== undefined) throw new TinyQuantError('ERR_TQ_CLOSED', 'the PgvectorBackend has been closed');
   }
 
   async #connections(): Promise<PostgresPool> {
@@ -267,6 +271,16 @@ export class Sessions {
    */
   async run<T>(doing: string, signal: AbortSignal | undefined, body: (session: Session) => Promise<T>): Promise<T> {
     this.check();
+    const work = this.#run(doing, signal, body);
+    this.#running.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  async #run<T>(doing: string, signal: AbortSignal | undefined, body: (session: Session) => Promise<T>): Promise<T> {
     let client: PostgresClient | undefined;
     let session: Session | undefined;
     try {
@@ -319,10 +333,13 @@ export class Sessions {
   }
 
   /** Ends a pool that was made here; calls under way finish first. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    const pool = await this.#own?.catch(() => undefined);
-    await pool?.end();
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      // A pool that ends forgets those who wait for one of its connections.
+      await Promise.allSettled(this.#running);
+      const pool = await this.#own?.catch(() => undefined);
+      await pool?.end();
+    })();
+    return this.#closing;
   }
 }

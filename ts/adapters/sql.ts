@@ -71,6 +71,15 @@ export function sql(strings: TemplateStringsArray, ...values: unknown[]): SqlFra
   return fragment(strings, values);
 }
 
+/** Refuses what JSON would leave out: a filter without it lets more rows pass, which is never what was meant. */
+function refuseUndefined(value: object, path: string): void {
+  for (const [key, item] of Object.entries(value)) {
+    const inner = `${path}.${key}`;
+    if (item === undefined) throw invalidArg(inner, 'a JSON value', item, { path: inner });
+    if (typeof item === 'object' && item !== null) refuseUndefined(item, inner);
+  }
+}
+
 /**
  * The condition of a filter, after its checks.
  *
@@ -84,5 +93,7 @@ export function condition(value: unknown, metadata: string, values: unknown[]): 
   if (typeof value !== 'object' || value === null)
     throw invalidArg('filter', 'sql`...` or an object that the metadata must contain', value);
   const json = toMetadataJson(value, 'filter');
+  refuseUndefined(value, 'filter');
+  if (json === '{}') return 'true';
   return `${metadata} @> $${values.push(json)}::jsonb`;
 }
