@@ -26,6 +26,15 @@ async function clusteredStore(rows: number, dim: number, o: object = {}) {
   return { store, vectors, queries };
 }
 
+/** A promise, and what fulfils it. */
+function gate(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((fulfil) => {
+    resolve = fulfil;
+  });
+  return { promise, resolve };
+}
+
 const idsOf = (found: readonly (readonly [{ id?: string }, number])[]): (string | undefined)[] =>
   found.map(([{ id }]) => id);
 
@@ -247,6 +256,26 @@ describe('a change', () => {
     await fc.assert(property, { numRuns: 60 });
   });
 
+  it('happens in the order of the calls, however long the embeddings take', async () => {
+    const { promise: slow, resolve: go } = gate();
+    const waiting = Object.assign(new PairEmbeddings(), {
+      embedDocuments: async (texts: string[]) => {
+        if (texts[0] === 'old') await slow;
+        return new PairEmbeddings().embedDocuments(texts);
+      },
+    });
+    const store = new TinyQuantVectorStore(waiting);
+    const calls = [
+      store.addDocuments([document('old', {}, 'x'), document('gone', {}, 'y')]),
+      store.addDocuments([document('new', {}, 'x')]),
+      store.delete({ ids: ['y'] }),
+    ];
+    setImmediate(go);
+    await Promise.all(calls);
+    const found = await store.similaritySearch('old', 5);
+    expect(found.map(({ id, pageContent }) => [id, pageContent])).toEqual([['x', 'new']]);
+  });
+
   it('that is met by searches is seen whole', async () => {
     const store = await TinyQuantVectorStore.fromDocuments(words(40), embeddings);
     const version = (v: number): Document[] =>
@@ -279,6 +308,8 @@ describe('a change', () => {
 class Fragile implements DocumentStore {
   readonly inner = new Map<string, DocumentInterface>();
   fail: 'mget' | 'mset' | 'mdelete' | 'short' | 'odd' | undefined;
+  /** What a deletion waits for at its end. */
+  deleted: Promise<void> | undefined;
   readonly error = new Error('the store is down');
 
   #check(method: string): void {
@@ -306,6 +337,7 @@ class Fragile implements DocumentStore {
       if (i >= ids.length / 2) this.#check('mdelete');
       this.inner.delete(id);
     }
+    await this.deleted;
   }
 }
 
@@ -518,6 +550,23 @@ describe('close', () => {
     await rejection(() => adding, 'ERR_TQ_CLOSED');
     expect(documents.inner.size).toBe(0);
   });
+
+  it.each([{ ids: ['id-3'] }, { deleteAll: true } as const])(
+    'while documents are deleted keeps them: %o',
+    async (o) => {
+      const documents = new Fragile();
+      const store = new TinyQuantVectorStore(embeddings, { documents });
+      await store.addDocuments(words(10));
+      const { promise, resolve } = gate();
+      documents.deleted = promise;
+      const deleting = store.delete(o);
+      while (documents.inner.size === 10) await new Promise((resume) => setImmediate(resume));
+      store.close();
+      resolve();
+      await rejection(() => deleting, 'ERR_TQ_CLOSED');
+      expect(documents.inner.size).toBe(10);
+    },
+  );
 
   it('happens at the end of a block', async () => {
     const store = await TinyQuantVectorStore.fromDocuments(words(2), embeddings);

@@ -61,6 +61,14 @@ class Loaded {
   }
 }
 
+/** What a call adds: rows of the index, and the document of each. */
+interface Batch {
+  readonly rows: Float32Array;
+  readonly dim: number;
+  readonly ids: string[];
+  readonly documents: readonly StoredDocument[];
+}
+
 /** Documents under their ids, of which the last counts where one comes twice. */
 function checkDocuments(documents: unknown, o: unknown): StoredDocument[] {
   const { ids } = options(o, 'add options', ['ids']);
@@ -80,7 +88,8 @@ function checkDocuments(documents: unknown, o: unknown): StoredDocument[] {
  * in memory and saved beside the index, or lie in a store of the caller. Their metadata is kept as JSON.
  *
  * An id that is added again names the new document. Calls that change the store or save it run one after another, in
- * the order they were made; one that fails changes nothing. Searches run beside each other. Scores are those of the
+ * the order they were made; one that fails changes nothing. Searches run beside each other; one without a filter that meets
+ * the change of a document may give its new text with the score of its old vector. Scores are those of the
  * index: cosine, dot product or minus the squared distance, higher is better.
  *
  * @example
@@ -128,16 +137,18 @@ export class TinyQuantVectorStore extends SaveableVectorStore {
   }
 
   /** Runs a change in its turn. Searches that it meets are done again where that matters. */
-  #change<T>(body: (content: Content) => Promise<T>): Promise<T> {
-    return this.#writers.run(async () => {
-      const content = this.#open();
+  #change(body: (content: Content) => Promise<void>): Promise<void> {
+    return this.#writers.run(() => this.#changing(body));
+  }
+
+  async #changing(body: (content: Content) => Promise<void>): Promise<void> {
+    const content = this.#open();
+    this.#changes++;
+    try {
+      await body(content);
+    } finally {
       this.#changes++;
-      try {
-        return await body(content);
-      } finally {
-        this.#changes++;
-      }
-    });
+    }
   }
 
   /**
@@ -154,7 +165,10 @@ export class TinyQuantVectorStore extends SaveableVectorStore {
     o?: AddDocumentsOptions,
   ): Promise<string[]> {
     this.#open();
-    return this.#add(vectors, checkDocuments(documents, o));
+    const checked = checkDocuments(documents, o);
+    const batch = this.#batch(vectors, checked);
+    if (batch !== undefined) await this.#change((content) => this.#add(content, batch));
+    return checked.map(({ id }) => id);
   }
 
   /**
@@ -167,14 +181,22 @@ export class TinyQuantVectorStore extends SaveableVectorStore {
     this.#open();
     const checked = checkDocuments(documents, o);
     if (checked.length === 0) return [];
-    return this.#add(await this.embeddings.embedDocuments(checked.map(({ pageContent }) => pageContent)), checked);
+    const embedded = this.embeddings.embedDocuments(checked.map(({ pageContent }) => pageContent));
+    // Awaited in the turn that this call has, which may come after the embeddings have failed.
+    embedded.catch(() => undefined);
+    await this.#writers.run(async () => {
+      const batch = this.#batch(await embedded, checked);
+      if (batch !== undefined) await this.#changing((content) => this.#add(content, batch));
+    });
+    return checked.map(({ id }) => id);
   }
 
-  async #add(vectors: unknown, documents: readonly StoredDocument[]): Promise<string[]> {
+  /** Rows for the index with their documents, the last of each id; `undefined` without any. */
+  #batch(vectors: unknown, documents: readonly StoredDocument[]): Batch | undefined {
     if (!Array.isArray(vectors) || vectors.length !== documents.length) {
       throw invalidArg('vectors', `an array of ${documents.length} vectors, one for each document`, vectors);
     }
-    if (documents.length === 0) return [];
+    if (documents.length === 0) return undefined;
     const first: unknown = vectors[0];
     const { index, build } = this.#open();
     const length = Array.isArray(first) || first instanceof Float32Array ? first.length : 0;
@@ -188,28 +210,28 @@ export class TinyQuantVectorStore extends SaveableVectorStore {
       for (const row of rowOf.values()) kept.set(rows.subarray(row * dim, (row + 1) * dim), dim * at++);
       rows = kept;
     }
-    const ids = [...rowOf.keys()];
     const last = [...rowOf.values()].map((row) => documents[row]).filter((document) => document !== undefined);
-    await this.#change(async (content) => {
-      const present = content.index?.dim ?? dim;
-      if (present !== dim) {
-        const details = { kind: 'DimensionMismatch', expected: present, got: dim };
-        const message = `vectors have ${dim} values, expected the dimension ${present}`;
-        throw new TinyQuantError('ERR_TQ_DIM_MISMATCH', message, { details });
+    return { rows, dim, ids: [...rowOf.keys()], documents: last };
+  }
+
+  async #add(content: Content, { rows, dim, ids, documents }: Batch): Promise<void> {
+    const present = content.index?.dim ?? dim;
+    if (present !== dim) {
+      const details = { kind: 'DimensionMismatch', expected: present, got: dim };
+      const message = `vectors have ${dim} values, expected the dimension ${present}`;
+      throw new TinyQuantError('ERR_TQ_DIM_MISMATCH', message, { details });
+    }
+    await restoring(content.documents, ids, async () => {
+      await content.documents.mset(documents.map((document) => [document.id, asDocument(document)]));
+      if (content.index === undefined) {
+        const built = await buildOwned<string>(rows, { ...content.build, dim, ids, idType: 'string' });
+        if (this.#isClosed) built.close();
+        this.#open().index = built;
+      } else {
+        await replaceRows(content.index as never, rows, ids);
       }
-      await restoring(content.documents, ids, async () => {
-        await content.documents.mset(last.map((document) => [document.id, asDocument(document)]));
-        if (content.index === undefined) {
-          const built = await buildOwned<string>(rows, { ...content.build, dim, ids, idType: 'string' });
-          if (this.#isClosed) built.close();
-          this.#open().index = built;
-        } else {
-          await replaceRows(content.index as never, rows, ids);
-        }
-      });
-      if (!this.#isClosed) content.rows.add(content.index as SearchIndex<string>, ids);
     });
-    return documents.map(({ id }) => id);
+    if (!this.#isClosed) content.rows.add(content.index as SearchIndex<string>, ids);
   }
 
   /**
@@ -235,8 +257,10 @@ export class TinyQuantVectorStore extends SaveableVectorStore {
       const named = 'ids' in which ? [...which.ids] : await passingIds(which, documents, index);
       const known = [...new Set(named)].filter((id) => index.has(id));
       if (known.length === 0) return;
-      await restoring(documents, known, () => documents.mdelete(known));
-      index.remove(known);
+      await restoring(documents, known, async () => {
+        await documents.mdelete(known);
+        index.remove(known);
+      });
       rows.remove(known);
     });
   }
@@ -245,8 +269,10 @@ export class TinyQuantVectorStore extends SaveableVectorStore {
     const { index, documents } = content;
     if (index === undefined || index.size === 0) return;
     const ids = index.ids();
-    await restoring(documents, ids, () => documents.mdelete(ids));
-    await clearRows(index as never);
+    await restoring(documents, ids, async () => {
+      await documents.mdelete(ids);
+      await clearRows(index as never);
+    });
     content.rows = RowNumbers.of(index);
   }
 
