@@ -115,7 +115,8 @@ describe('an addon that does not load', () => {
   });
 
   it('names the permission that is missing', async () => {
-    const { stdout } = await runNode(report, { args: ['--experimental-permission', '--allow-fs-read=*'] });
+    const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+    const { stdout } = await runNode(report, { args: [flag, '--allow-fs-read=*'] });
     const error = JSON.parse(stdout) as Report;
     expect(error.code).toBe('ERR_TQ_NATIVE_LOAD');
     expect(error.message).toContain('--allow-addons');

@@ -30,7 +30,7 @@ export interface CompressBatchOptions extends JobOptions {
   /**
    * Reads a `Float32Array` in place instead of copying it first. The array is detached (its length becomes 0) once
    * the arguments have passed their checks, also when the job fails later. It must span the whole of its
-   * `ArrayBuffer`. Default `false`: the input is copied before the call returns, and later writes to it change nothing.
+   * `ArrayBuffer`. Memory that Node.js cannot move, such as that of arrays which this package returned, is copied and kept. Default `false`: the input is copied before the call returns, and later writes to it change nothing.
    */
   readonly transfer?: boolean;
   /**

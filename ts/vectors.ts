@@ -156,7 +156,8 @@ export function toRows(value: unknown, dimension: number, argument: string): Row
 
 /**
  * Takes the memory of `array` away from the caller, so that it can be read on another thread without a copy.
- * The caller's array is detached (length 0) afterwards.
+ * The caller's array is detached (length 0) afterwards, unless Node.js cannot move its memory, such as that of arrays which
+ * an addon returned: it is copied then.
  */
 export function takeOver(value: unknown, argument: string): Float32Array {
   if (!types.isFloat32Array(value)) throw invalidArg(argument, 'a Float32Array when transfer is true', value);
@@ -171,15 +172,8 @@ export function takeOver(value: unknown, argument: string): Float32Array {
   }
   try {
     return new Float32Array(structuredClone(buffer, { transfer: [buffer] }));
-  } catch (cause) {
-    throw new TinyQuantError(
-      'ERR_TQ_INVALID_ARG',
-      `${argument} cannot be transferred: its memory is not transferable`,
-      {
-        cause,
-        details: { argument },
-      },
-    );
+  } catch {
+    return value.slice();
   }
 }
 

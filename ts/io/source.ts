@@ -45,7 +45,8 @@ export class FileSource implements Source {
   /** Fills `target` from `position`, with fewer bytes only at the end; returns how many. */
   async readAt(target: Uint8Array, position: number): Promise<number> {
     let filled = 0;
-    while (filled < target.length) {
+    // What a damaged file points at may lie before its start: there is nothing.
+    while (position >= 0 && filled < target.length) {
       if (this.#cancelled !== undefined) throw this.#cancelled.reason;
       const { bytesRead } = await io(this.origin.path, () =>
         this.#handle.read(target, filled, target.length - filled, position + filled),
