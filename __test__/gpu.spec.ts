@@ -432,7 +432,14 @@ describe.runIf(HAS_DEVICE)('on a software device', () => {
       const expected = exact.toJSON().map(({ id, score }) => ({ vectorId: id, score }));
       expect(await backend.search(query, 7)).toEqual(expected);
     }
-    expect(own.memoryUsed).toBeGreaterThan(0);
+    const used = own.memoryUsed;
+    expect(used).toBeGreaterThan(0);
+    const stop = new Error('enough');
+    for (let i = 0; i < 3; i++) {
+      await rejection(() => backend.search(new Float32Array(64).fill(Number.NaN), 1), 'ERR_TQ_NON_FINITE');
+      expect(await reasonOf(backend.search(vectors.slice(0, 64), 1, { signal: AbortSignal.abort(stop) }))).toBe(stop);
+      expect(own.memoryUsed).toBe(used);
+    }
     await backend.close();
     await rejection(() => backend.search(vectors.slice(0, 64), 1), 'ERR_TQ_CLOSED');
     await expect.poll(() => own.memoryUsed).toBe(0);

@@ -1,4 +1,5 @@
 import type { SearchOptions, VectorBackend } from './backend.js';
+import { isTinyQuantError } from './errors.js';
 import type { GpuBackend } from './gpu.js';
 import type { PreparedCorpus } from './gpu-prepared.js';
 import type { SearchResult } from './hits.js';
@@ -34,6 +35,15 @@ export class GpuIndexBackend implements VectorBackend {
     );
   }
 
+  /** Brings the codes to the device; where that fails the next search tries anew. */
+  #prepare(): Promise<PreparedCorpus<Hits<IndexId>>> {
+    const preparing = this.#gpu.prepare(this.#index);
+    preparing.catch(() => {
+      if (this.#prepared === preparing) this.#prepared = undefined;
+    });
+    return preparing;
+  }
+
   /** Runs a write; a search that is begun later than its end sees it. */
   async #write<T>(writing: Promise<T>): Promise<T> {
     try {
@@ -52,14 +62,14 @@ export class GpuIndexBackend implements VectorBackend {
     const { k, signal } = searchArguments(topK, o);
     const values = toQuery(query, dim, 'query').slice();
     if (signal?.aborted) throw reasonOf(signal);
-    this.#prepared ??= this.#gpu.prepare(this.#index);
+    this.#prepared ??= this.#prepare();
     const current = this.#prepared;
     try {
       const [hits] = await this.#gpu.search(await current, values, signal === undefined ? { k } : { k, signal });
       return toSearchResults(hits ?? []);
     } catch (error) {
-      // What could not be prepared is tried again by the next search.
-      if (this.#prepared === current) this.#forget();
+      // What the caller did wrong, or aborted, leaves the codes where they are.
+      if (isTinyQuantError(error) && error.code === 'ERR_TQ_GPU' && this.#prepared === current) this.#forget();
       throw error;
     }
   }
