@@ -4,7 +4,7 @@
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
-import { RecordBatchFileWriter, Table, vectorFromArray } from 'apache-arrow';
+import { RecordBatchFileWriter, Table, Utf8, vectorFromArray } from 'apache-arrow';
 import { SearchIndex } from 'tinyquant';
 import { readVectors } from 'tinyquant/io';
 
@@ -59,9 +59,10 @@ export async function writeNeighbours(index, queries, target, k) {
       }
     }
     const table = new Table({
-      query: vectorFromArray(columns.query),
+      // Texts of a named type: each batch must have the schema of the first.
+      query: vectorFromArray(columns.query, new Utf8()),
       rank: vectorFromArray(Int32Array.from(columns.rank)),
-      id: vectorFromArray(columns.id),
+      id: vectorFromArray(columns.id, new Utf8()),
       score: vectorFromArray(Float32Array.from(columns.score)),
     });
     for (const batch of table.batches) writer.write(batch);

@@ -10,14 +10,17 @@ import { writeVectors } from 'tinyquant/io';
 
 const DIM = 96;
 const ROWS = 12_000;
-const QUERIES = 300;
+/** More than are read at once. */
+const QUERIES = 11_500;
+/** Queries whose exact neighbours are computed. */
+const CHECKED = 300;
 const K = 10;
 
 /** Noise that is the same each time, with less and less energy from the first value to the last. */
 const value = (row, i) => (((Math.sin(row * DIM + i + 1) * 43_758.5453) % 1) - 0.01) * 2 ** ((-4 * i) / DIM);
 const vector = (row) => Float32Array.from({ length: DIM }, (_, i) => value(row, i));
 /** A query lies near the row of its own number. */
-const query = (row) => vector(row * 31).map((each, i) => each + 0.2 * value(ROWS + row, i));
+const query = (row) => vector((row * 31) % ROWS).map((each, i) => each + 0.2 * value(ROWS + row, i));
 
 /** Rows as batches of tinyquant/io, with ids. */
 function* batches(rows, at, name) {
@@ -76,11 +79,12 @@ try {
     const hits = rows.slice(at * K, (at + 1) * K);
     assert.ok(hits.every((hit, rank) => hit.query === `query-${at}` && hit.rank === rank));
     assert.ok(hits.every((hit, i) => i === 0 || hit.score <= hits[i - 1].score));
-    assert.equal(hits[0].id, `doc-${at * 31}`);
+    assert.equal(hits[0].id, `doc-${(at * 31) % ROWS}`);
+    if (at >= CHECKED) continue;
     const best = exact(query(at));
     found += hits.filter(({ id }) => best.has(id)).length;
   }
-  const recall = found / (QUERIES * K);
+  const recall = found / (CHECKED * K);
   assert.ok(recall > 0.85, `recall@${K} is ${recall}`);
 
   // The index file serves whoever opens it next.

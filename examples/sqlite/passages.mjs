@@ -72,14 +72,21 @@ export class Passages {
     const code = this.#codec.compress(vector, this.#config, this.#codebook);
     const insert = this.#db.prepare('INSERT INTO passages (id, language, body, code) VALUES (?, ?, ?, ?)');
     const kept = this.#codec.decompress(code, this.#config, this.#codebook);
+    let added = [];
     this.#db.exec('BEGIN');
     try {
       const { lastInsertRowid } = insert.run(id, language, body, code.toBytes());
       this.#index.addSync([kept], { ids: [lastInsertRowid] });
+      added = [lastInsertRowid];
       this.#db.exec('COMMIT');
       return lastInsertRowid;
     } catch (error) {
-      this.#db.exec('ROLLBACK');
+      this.#index.remove(added);
+      try {
+        this.#db.exec('ROLLBACK');
+      } catch {
+        // SQLite has rolled back by itself; what went wrong first is what the caller has to know.
+      }
       throw error;
     }
   }
