@@ -11,10 +11,12 @@ const CRATES = ['kernels', 'codec', 'corpus', 'index', 'family', 'store'].flatMa
   '-p',
   `tinyquant-${name}`,
 ]);
+// Memory that cannot be had is an error of the library, not the end of the process.
+const REFUSING = 'allocator_may_return_null=1';
 const KINDS = {
-  address: { env: { ASAN_OPTIONS: 'detect_leaks=0' } },
-  leak: { env: {} },
-  thread: { env: {}, rebuildsLibrary: true },
+  address: { env: { ASAN_OPTIONS: `${REFUSING}:detect_leaks=0` } },
+  leak: { env: { LSAN_OPTIONS: REFUSING } },
+  thread: { env: { TSAN_OPTIONS: REFUSING }, rebuildsLibrary: true },
 };
 
 /** Flags and environment of a compiler whose standard library is built anew with the sanitizer. */
@@ -49,6 +51,7 @@ function sanitize(kind) {
     env: {
       ...env,
       ...compiler.env,
+      TINYQUANT_SANITIZER: kind,
       RUSTFLAGS: [`-Zsanitizer=${kind}`, ...compiler.flags].join(' '),
       CARGO_TARGET_DIR: join(root, 'target', `sanitize-${kind}`),
     },

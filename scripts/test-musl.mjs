@@ -1,7 +1,7 @@
 // npm run test:musl [-- SPEC...]: the tests of the package over the release addon for musl, on a Node that is built for it
 // and comes as a wheel. The system's own C library may be another.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkout } from './checkout.mjs';
 import { needPackages } from './debian.mjs';
@@ -40,6 +40,15 @@ await main(async () => {
   const platform = addonNamed(`linux-${process.arch}-musl`);
   const folder = join(work, 'checkout');
   await checkout(platform, folder);
+  // The generated loader asks the system for its C library, and looks for an addon of that name.
+  cpSync(platform.binary, join(folder, 'native', platform.file.replace('musl', 'gnu')));
+  // The bundler under the tests takes the system's C library for its own, in each version that is installed.
+  const musl = `binding-${platform.name}`;
+  for (const path of readdirSync(join(folder, 'node_modules'), { recursive: true })) {
+    if (!path.endsWith(join('@rolldown', musl))) continue;
+    const installed = join(folder, 'node_modules', path);
+    cpSync(installed, installed.replace(/musl$/, 'gnu'), { recursive: true });
+  }
   const named = process.argv.slice(2);
   const args = ['run', ...(named.length > 0 ? named : SPECS)];
   const passed = run(node, [join(folder, 'node_modules', 'vitest', 'vitest.mjs'), ...args], { cwd: folder });
