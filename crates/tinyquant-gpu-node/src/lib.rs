@@ -34,3 +34,9 @@ mod job;
 #[allow(dead_code, reason = "the other addon uses more of it")]
 #[path = "../../tinyquant-node/src/progress.rs"]
 mod progress;
+
+/// Version of the addon.
+#[napi_derive::napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
