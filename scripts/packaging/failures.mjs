@@ -151,6 +151,17 @@ async function otherLibcFile(context) {
   );
 }
 
+/** Both packages are there, as some managers install them, and the one that this process does not use is damaged. */
+async function otherLibcDamaged(context) {
+  const project = await installed(context, 'libc-damaged');
+  const folder = project.path('node_modules', otherLibc.packageName);
+  mkdirSync(folder, { recursive: true });
+  const { packageName: name, file: main } = otherLibc;
+  writeFileSync(`${folder}/package.json`, JSON.stringify({ name, version: manifest.version, main }));
+  writeFileSync(addonOf(project, otherLibc), readFileSync(addonOf(project)).subarray(0, 65_536));
+  expectResult(await project.node(['job.cjs']));
+}
+
 async function otherVersion(context) {
   const project = await installed(context, 'version');
   const path = project.path('node_modules', host.packageName, 'package.json');
@@ -222,6 +233,7 @@ export const ERROR_CASES = [
   { name: 'error: installed on another machine', run: fromOtherMachine },
   { name: 'error: package of the wrong libc', run: wrongLibc, needs: onGlibc },
   { name: 'error: file of the wrong libc', run: otherLibcFile, needs: withMusl },
+  { name: 'error: damaged package of the other libc', run: otherLibcDamaged, needs: onGlibc },
   { name: 'error: package of another version', run: otherVersion },
   { name: 'error: --no-addons, permissions', run: noAddons },
   { name: 'error: TINYQUANT_NATIVE_PATH', run: chosenPath },
