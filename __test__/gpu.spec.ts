@@ -131,6 +131,17 @@ describe('without a device', () => {
     expect(message).toContain(`npm install ${PACKAGE}@${version()}`);
   });
 
+  it.runIf(isGlibc)('the package of the C library is found, whatever the generated loader asks for', async () => {
+    const entry = copy({ version: version(), bytes: Buffer.from('stands for the addon') });
+    writeFileSync(join(folder, 'native', 'gpu.cjs'), "require('@tinyquant/gpu-linux-none-musl');");
+    const prelude = `process.dlopen = (target) => {
+      const openGpu = () => Promise.reject(Object.assign(new Error('found'), { code: 'ERR_TQ_GPU' }));
+      target.exports = { openGpu, version: () => '${version()}' };
+    };`;
+    const { stdout } = await runNode(failing(entry, '', prelude));
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'ERR_TQ_GPU', message: 'found' });
+  });
+
   it('arguments are checked first', async () => {
     const create = (o: unknown) => () => GpuBackend.create(o as object);
     await rejection(create({ preference: 'gl' }), 'ERR_TQ_INVALID_ARG', { argument: 'preference' });

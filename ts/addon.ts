@@ -50,6 +50,25 @@ export function expectAddon<T extends { version(): string }>(loaded: unknown, en
   return addon as T;
 }
 
+/**
+ * What the first of the ways gives that leads to the addon. None is tried after an addon of another version or a file
+ * that is cut short: those are what is installed.
+ *
+ * @param failure makes the error from what each way that was tried threw
+ */
+export function firstOf<T>(ways: readonly (() => T)[], failure: (errors: readonly unknown[]) => Error): T {
+  const errors: unknown[] = [];
+  for (const way of ways) {
+    try {
+      return way();
+    } catch (error) {
+      errors.push(error);
+      if (error instanceof VersionMismatch || error instanceof CutShort) break;
+    }
+  }
+  throw failure(errors);
+}
+
 /** The absolute path that an environment variable names, if it names any. */
 export function pathIn(variable: string): string | undefined {
   const path = process.env[variable];

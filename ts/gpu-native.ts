@@ -1,5 +1,5 @@
 import { version } from '../package.json';
-import { expectAddon, expectWhole, openFile, pathIn } from './addon.js';
+import { expectAddon, expectWhole, firstOf, openFile, pathIn } from './addon.js';
 import { TinyQuantError } from './errors.js';
 import { adviseInstalled, causesOf } from './load-failure.js';
 import type { NativeAbort, NativeParts, NativeProgress, NativeUnitPlan } from './native-types.js';
@@ -85,12 +85,17 @@ export interface GpuBinding {
 }
 
 /** What is wrong with the package that holds the addon, and the commands that mend it. */
-function advise(expected: string, own: string | undefined, error: unknown, causes: readonly string[]): string[] {
+function advise(
+  expected: string,
+  own: string | undefined,
+  errors: readonly unknown[],
+  causes: readonly string[],
+): string[] {
   const install = `  npm install ${expected}@${version}`;
   if (own === undefined) {
     return ['It is a package of its own, so that the usual installation stays small. Install it:', install];
   }
-  if (own === version) return adviseInstalled(expected, [error], causes);
+  if (own === version) return adviseInstalled(expected, errors, causes);
   return [
     `${expected} is installed in version ${own}, but this is tinyquant ${version}: both must be the same.`,
     install,
@@ -98,13 +103,13 @@ function advise(expected: string, own: string | undefined, error: unknown, cause
 }
 
 /** The error for an addon that does not load, with what to install. */
-function missing(error: unknown, path: string | undefined): TinyQuantError {
+function missing(errors: readonly unknown[], path: string | undefined): TinyQuantError {
   const library = libc();
   const host = `${process.platform}-${process.arch}`;
   const triple = tripleOf(library);
   const expected = triple !== undefined && PUBLISHED.gpu.includes(triple) ? packageOf(triple, 'gpu') : null;
   const installed = installedPackages('gpu');
-  const causes = causesOf([error]);
+  const causes = causesOf(errors);
   const lines = [`The GPU addon of tinyquant could not be loaded on ${host} (Node.js ${process.versions.node}).`];
   if (path !== undefined) {
     lines.push(
@@ -113,12 +118,12 @@ function missing(error: unknown, path: string | undefined): TinyQuantError {
   } else if (expected === null) {
     lines.push(`No GPU addon is published for this platform. Supported: ${PUBLISHED.gpu.join(', ')}.`);
   } else {
-    lines.push(...advise(expected, installed.get(expected), error, causes));
+    lines.push(...advise(expected, installed.get(expected), errors, causes));
   }
   lines.push('Everything else of tinyquant works without it.', 'Causes:');
   for (const cause of causes) lines.push(`  - ${cause}`);
   return new TinyQuantError('ERR_TQ_NATIVE_LOAD', lines.join('\n'), {
-    cause: error,
+    cause: errors[0],
     details: {
       platform: process.platform,
       arch: process.arch,
@@ -131,11 +136,26 @@ function missing(error: unknown, path: string | undefined): TinyQuantError {
   });
 }
 
-function find(chosen: string | undefined): unknown {
-  if (chosen !== undefined) return openFile(chosen);
+const checked = (loaded: unknown): GpuBinding => expectAddon<GpuBinding>(loaded, 'openGpu', 'tinyquant/gpu');
+
+function loadGenerated(): GpuBinding {
   for (const path of installedFiles('gpu').values()) expectWhole(path);
   // The literal lets tracing tools and bundlers see the file; the path is relative to the compiled module in dist/.
-  return require('../native/gpu.cjs');
+  return checked(require('../native/gpu.cjs'));
+}
+
+/**
+ * The package of this process' C library, where the generated loader took a file of the distribution to say that it is
+ * musl.
+ */
+function loadForLibc(): GpuBinding {
+  try {
+    if (process.arch === 'x64') return checked(require('@tinyquant/gpu-linux-x64-gnu'));
+    return checked(require('@tinyquant/gpu-linux-arm64-gnu'));
+  } catch (error) {
+    // Bundlers let a package be absent only where its absence is caught here.
+    throw error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 let loaded: GpuBinding | undefined;
@@ -148,10 +168,8 @@ let loaded: GpuBinding | undefined;
 export function gpuBinding(): GpuBinding {
   if (loaded !== undefined) return loaded;
   const chosen = pathIn('TINYQUANT_GPU_PATH');
-  try {
-    loaded = expectAddon<GpuBinding>(find(chosen), 'openGpu', 'tinyquant/gpu');
-    return loaded;
-  } catch (error) {
-    throw missing(error, chosen);
-  }
+  const installed = libc()?.family === 'glibc' ? [loadGenerated, loadForLibc] : [loadGenerated];
+  const ways = chosen === undefined ? installed : [() => checked(openFile(chosen))];
+  loaded = firstOf(ways, (errors) => missing(errors, chosen));
+  return loaded;
 }

@@ -1,4 +1,4 @@
-import { CutShort, expectAddon, openFile, pathIn, VersionMismatch } from './addon.js';
+import { expectAddon, firstOf, openFile, pathIn } from './addon.js';
 import { cutShort } from './elf.js';
 import { ERROR_CODES, type ErrorCode, type ErrorDetails, TinyQuantError } from './errors.js';
 import { loadFailure } from './load-failure.js';
@@ -45,16 +45,7 @@ function waysTo(chosen: string | undefined): (() => NativeBinding)[] {
 
 function load(): NativeBinding {
   const chosen = pathIn('TINYQUANT_NATIVE_PATH');
-  const errors: unknown[] = [];
-  for (const way of waysTo(chosen)) {
-    try {
-      return way();
-    } catch (error) {
-      errors.push(error);
-      if (error instanceof VersionMismatch || error instanceof CutShort) break;
-    }
-  }
-  throw loadFailure(errors, chosen);
+  return firstOf(waysTo(chosen), (errors) => loadFailure(errors, chosen));
 }
 
 /** The loaded addon. */
