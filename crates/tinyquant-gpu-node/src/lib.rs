@@ -25,6 +25,7 @@
 mod backend;
 mod coding;
 mod error;
+mod info;
 mod pool;
 mod prepared;
 
@@ -34,9 +35,3 @@ mod job;
 #[allow(dead_code, reason = "the other addon uses more of it")]
 #[path = "../../tinyquant-node/src/progress.rs"]
 mod progress;
-
-/// Version of the addon.
-#[napi_derive::napi]
-pub fn version() -> &'static str {
-    env!("CARGO_PKG_VERSION")
-}
