@@ -27,7 +27,7 @@ const shared: UserConfig = {
   target: 'node20.19',
   outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
   // The loaders of the addons stay files of their own: dist/ and ts/ both lie beside native/.
-  deps: { neverBundle: [/\/native\/(?:binding|gpu)\.cjs$/, /^@tinyquant\/native-/, /^@langchain\/core\//] },
+  deps: { neverBundle: [/\/native\/(?:binding|gpu)\.cjs$/, /^@tinyquant\/(?:native|gpu)-/, /^@langchain\/core\//] },
   hash: false,
   // scripts/facade.mjs empties dist/ before a build; the builds below write into it at the same time.
   clean: false,

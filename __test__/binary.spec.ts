@@ -30,20 +30,38 @@ interface Checker {
   readBinary(bytes: Buffer): { format: string; cpu: string };
 }
 
+interface Table {
+  readonly PLATFORMS: Platform[];
+  readonly ADDONS: Platform[];
+  hostPlatform(): Platform;
+  rustFlags(platform: Platform): string | null;
+}
+
 const script = async (name: string): Promise<unknown> => import(pathToFileURL(join(ROOT, 'scripts', name)).href);
 
 let checker: Checker;
+let table: Table;
 let platforms: Platform[];
 let host: Platform;
 let addon: Buffer;
 
 beforeAll(async () => {
   checker = (await script('binary.mjs')) as Checker;
-  const own = (await script('platforms.mjs')) as { PLATFORMS: Platform[]; hostPlatform(): Platform };
-  platforms = own.PLATFORMS;
-  host = own.hostPlatform();
+  table = (await script('platforms.mjs')) as Table;
+  platforms = table.PLATFORMS;
+  host = table.hostPlatform();
   addon = readFileSync(join(ROOT, 'native', host.file));
 });
+
+/** A file of Windows on x86-64 that has a text in it. */
+function windowsFile(text: string): Buffer {
+  const bytes = Buffer.alloc(256);
+  bytes.write('MZ', 'latin1');
+  bytes.writeUInt32LE(80, 60);
+  bytes.writeUInt16LE(0x8664, 84);
+  bytes.write(text, 128, 'latin1');
+  return bytes;
+}
 
 /** The host's platform with other properties. */
 const like = (change: Partial<Platform>): Platform => ({ ...host, ...change });
@@ -55,6 +73,14 @@ const flaws = (bytes: Buffer, platform: Platform): string[] =>
 describe('the platforms', () => {
   it('are the folders of the packages', () => {
     expect(platforms.map(({ name }) => name).sort()).toEqual(readdirSync(join(ROOT, 'npm')).sort());
+  });
+
+  it('have the C runtime in the addon on Windows, and outside of it with musl', () => {
+    const expected = { win32: '-C target-feature=+crt-static', musl: '-C target-feature=-crt-static' };
+    for (const platform of table.ADDONS) {
+      const { os, libc } = platform;
+      expect(table.rustFlags(platform)).toBe(os === 'win32' ? expected.win32 : libc === 'musl' ? expected.musl : null);
+    }
   });
 });
 
@@ -125,10 +151,15 @@ describe('the check of an addon', () => {
     macho.writeUInt32BE(0xcffaedfe, 0);
     macho.writeUInt32LE(0x0100000c, 4);
     expect(checker.readBinary(macho)).toMatchObject({ format: 'macho', cpu: 'arm64' });
-    const pe = Buffer.alloc(128);
-    pe.write('MZ', 'latin1');
-    pe.writeUInt32LE(80, 60);
-    pe.writeUInt16LE(0x8664, 84);
-    expect(checker.readBinary(pe)).toMatchObject({ format: 'pe', cpu: 'x64' });
+    expect(checker.readBinary(windowsFile(''))).toMatchObject({ format: 'pe', cpu: 'x64' });
+  });
+
+  it('refuses one that needs the runtime of Visual C++', () => {
+    const platform = { name: 'win32-x64-msvc', os: 'win32', cpu: 'x64', file: 'x', budget: 1000 };
+    const problems = (text: string): string[] => checker.inspect(windowsFile(text), platform).problems;
+    expect(problems('KERNEL32.dll\0api-ms-win-core-synch-l1-2-0.dll')).toEqual([]);
+    for (const name of ['VCRUNTIME140.dll', 'vcruntime140_1.dll']) {
+      expect(problems(`KERNEL32.dll\0${name}\0`)).toEqual([`needs ${name}, which is not on every Windows`]);
+    }
   });
 });

@@ -94,7 +94,7 @@ describe('an addon that does not load', () => {
       `const Module = require('node:module');
        const resolve = Module._resolveFilename;
        Module._resolveFilename = (name, ...rest) => {
-         if (/native-|\\.node$|wasi/.test(name)) throw new Error('Cannot find ' + name);
+         if (/native-|\\.node$|wasi/.test(name)) throw new Error("Cannot find module '" + name + "'");
          return resolve(name, ...rest);
        };
        ${report}`,
@@ -103,8 +103,8 @@ describe('an addon that does not load', () => {
     expect(error.code).toBe('ERR_TQ_NATIVE_LOAD');
     expect(error.message).not.toMatch(/npm has a bug|wasi/);
     expect(error.message).toContain('npm install --include=optional');
-    expect(error.details.causes[0]).toMatch(/^Cannot find \.\/tinyquant\..*\.node$/);
-    expect(error.details.causes[1]).toBe(`Cannot find ${error.details.expectedPackage}`);
+    expect(error.details.causes[0]).toMatch(/^Cannot find module '\.\/tinyquant\..*\.node'$/);
+    expect(error.details.causes[1]).toBe(`Cannot find module '${error.details.expectedPackage}'`);
   });
 
   it('names the flag that forbids addons', async () => {

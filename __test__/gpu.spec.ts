@@ -1,7 +1,7 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type BatchBackend, GPU_BATCH_THRESHOLD, GpuBackend, type PreparedCorpus } from '../dist/gpu.js';
 import {
   Codebook,
@@ -12,6 +12,7 @@ import {
   Corpus,
   SearchIndex,
   type SearchResult,
+  version,
 } from '../index.js';
 import { describeBackend } from './backend-conformance.js';
 import { runNode } from './helpers/child.js';
@@ -24,9 +25,10 @@ const HAS_DEVICE = process.env.TINYQUANT_TEST_GPU === 'software';
 const codec = new Codec();
 
 /** A program that prints what creating a backend fails with, and that the CPU works after that. */
-const failing = (entry: string, options: string): string => `
+const failing = (entry: string, options = '', prelude = ''): string => `
   const { Codec, CodecConfig, Codebook } = require(${JSON.stringify(join(ROOT, 'index.js'))});
   const { GpuBackend } = require(${JSON.stringify(entry)});
+  ${prelude}
   GpuBackend.create(${options}).catch(async ({ code, message, details }) => {
     const config = new CodecConfig({ bitWidth: 2, dimension: 2 });
     const codebook = Codebook.fromEntries([-1, 0, 1, 2], 2);
@@ -34,31 +36,110 @@ const failing = (entry: string, options: string): string => `
     console.log(JSON.stringify({ code, message, details, length: batch.length }));
   });`;
 
+const GPU_ENTRY = join(ROOT, 'dist', 'gpu.js');
+const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+const isGlibc = report.header.glibcVersionRuntime !== undefined;
+const PACKAGE = `@tinyquant/gpu-linux-${process.arch}-gnu`;
+
+/** Runs a program, which must end by itself and without a word on stderr, and gives what it printed. */
+async function outcome(script: string, env: NodeJS.ProcessEnv = {}) {
+  const { code, signal, stdout, stderr } = await runNode(script, { env });
+  expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });
+  const printed = JSON.parse(stdout);
+  expect(printed).toMatchObject({ code: 'ERR_TQ_NATIVE_LOAD', length: 1000 });
+  return printed;
+}
+
 describe('without a device', () => {
-  it('an absent addon is an error that says what to install, and the CPU works', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'tinyquant-gpu-'));
-    try {
-      cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
-      mkdirSync(join(folder, 'native'));
-      symlinkSync(join(ROOT, 'native', 'binding.cjs'), join(folder, 'native', 'binding.cjs'));
-      const { stdout, stderr } = await runNode(failing(join(folder, 'dist', 'gpu.js'), ''));
-      expect(stderr).toBe('');
-      const { code, message, details, length } = JSON.parse(stdout);
-      expect(code).toBe('ERR_TQ_NATIVE_LOAD');
-      expect(length).toBe(1000);
-      if (details.expectedPackage !== null) expect(message).toContain(`npm install ${details.expectedPackage}`);
-    } finally {
-      rmSync(folder, { recursive: true });
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tinyquant-gpu-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** A copy of the package without a GPU addon, or with the package of one; gives its entry point. */
+  function copy(installed?: { version: string; bytes: Buffer }): string {
+    cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
+    mkdirSync(join(folder, 'native'));
+    symlinkSync(join(ROOT, 'native', 'binding.cjs'), join(folder, 'native', 'binding.cjs'));
+    if (installed !== undefined) {
+      const path = join(folder, 'node_modules', PACKAGE);
+      mkdirSync(path, { recursive: true });
+      const manifest = { name: PACKAGE, version: installed.version, main: 'gpu.node' };
+      writeFileSync(join(path, 'package.json'), JSON.stringify(manifest));
+      writeFileSync(join(path, 'gpu.node'), installed.bytes);
+      // Stands for the generated loader, which is only there where the addon was built.
+      writeFileSync(join(folder, 'native', 'gpu.cjs'), `module.exports = require('${PACKAGE}');`);
     }
+    return join(folder, 'dist', 'gpu.js');
+  }
+
+  /** An ELF file of which the end is missing. */
+  function cut(): Buffer {
+    const file = `tinyquant.linux-${process.arch}-${isGlibc ? 'gnu' : 'musl'}.node`;
+    return readFileSync(join(ROOT, 'native', file)).subarray(0, 65_536);
+  }
+
+  it('an absent addon is an error that says what to install, and the CPU works', async () => {
+    const { message, details } = await outcome(failing(copy()));
+    if (details.expectedPackage === null) return;
+    expect(message).toContain(`npm install ${details.expectedPackage}@${version()}`);
+    expect(details.installedPackages).toEqual([]);
   });
 
   it('a file that is no GPU addon is named', async () => {
-    const entry = join(ROOT, 'dist', 'gpu.js');
     for (const path of ['/nonexistent/gpu.node', join(ROOT, 'package.json')]) {
-      const { stdout } = await runNode(failing(entry, ''), { env: { TINYQUANT_GPU_PATH: path } });
-      const { code, details } = JSON.parse(stdout);
-      expect({ code, path: details.path }).toEqual({ code: 'ERR_TQ_NATIVE_LOAD', path });
+      const { details } = await outcome(failing(GPU_ENTRY), { TINYQUANT_GPU_PATH: path });
+      expect(details.path).toBe(path);
     }
+  });
+
+  it.each([
+    ["openGpu() {}, version: () => '0.0.1'", `the addon is of tinyquant 0.0.1, this package of ${version()}`],
+    ['openGpu() {}', 'the file is an addon, but not that of tinyquant/gpu'],
+    [`version: () => '${version()}'`, 'the file is an addon, but not that of tinyquant/gpu'],
+  ])('an addon with %s is refused', async (exported, cause) => {
+    const prelude = `process.dlopen = (target) => { target.exports = { ${exported} }; };`;
+    const env = { TINYQUANT_GPU_PATH: join(folder, 'other.node') };
+    const { message, details } = await outcome(failing(GPU_ENTRY, '', prelude), env);
+    expect(details.causes).toEqual([cause]);
+    expect(message).toContain(`it must be the GPU addon of tinyquant ${version()}`);
+  });
+
+  it.runIf(process.platform === 'linux')('a file that is cut short is refused before it is loaded', async () => {
+    const path = join(folder, 'cut.node');
+    writeFileSync(path, cut());
+    const { details } = await outcome(failing(GPU_ENTRY), { TINYQUANT_GPU_PATH: path });
+    expect(details.causes).toEqual([expect.stringContaining(`${path}: the file is cut short, 65536 bytes of`)]);
+  });
+
+  it.runIf(isGlibc)('a package that is installed and damaged is not asked for', async () => {
+    for (const bytes of [cut(), Buffer.from('no library'), Buffer.alloc(0)]) {
+      const { message, details } = await outcome(failing(copy({ version: version(), bytes })));
+      expect(message).toContain(`${PACKAGE} is installed, but its file does not load: it is damaged`);
+      expect(message).toContain('npm ci');
+      expect(message).not.toContain('package of its own');
+      expect(details.installedPackages).toEqual([`${PACKAGE}@${version()}`]);
+      rmSync(join(folder, 'dist'), { recursive: true });
+      rmSync(join(folder, 'native'), { recursive: true });
+    }
+  });
+
+  it.runIf(isGlibc)('a package of another version is named, with the one to install', async () => {
+    const { message } = await outcome(failing(copy({ version: '0.0.1', bytes: Buffer.from('no library') })));
+    expect(message).toContain(`${PACKAGE} is installed in version 0.0.1, but this is tinyquant ${version()}`);
+    expect(message).toContain(`npm install ${PACKAGE}@${version()}`);
+  });
+
+  it.runIf(isGlibc)('the package of the C library is found, whatever the generated loader asks for', async () => {
+    const entry = copy({ version: version(), bytes: Buffer.from('stands for the addon') });
+    writeFileSync(join(folder, 'native', 'gpu.cjs'), "require('@tinyquant/gpu-linux-none-musl');");
+    const prelude = `process.dlopen = (target) => {
+      const openGpu = () => Promise.reject(Object.assign(new Error('found'), { code: 'ERR_TQ_GPU' }));
+      target.exports = { openGpu, version: () => '${version()}' };
+    };`;
+    const { stdout } = await runNode(failing(entry, '', prelude));
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'ERR_TQ_GPU', message: 'found' });
   });
 
   it('arguments are checked first', async () => {
@@ -142,9 +223,8 @@ describe.runIf(HAS_DEVICE)('on a software device', () => {
   });
 
   it('that no driver shows is an error with the words of the loader, and the CPU works', async () => {
-    const entry = join(ROOT, 'dist', 'gpu.js');
     const env = { VK_ICD_FILENAMES: '/nonexistent.json', VK_DRIVER_FILES: '/nonexistent.json' };
-    const { stdout } = await runNode(failing(entry, "{ preference: 'software' }"), { env });
+    const { stdout } = await runNode(failing(GPU_ENTRY, "{ preference: 'software' }"), { env });
     expect(JSON.parse(stdout)).toMatchObject({ code: 'ERR_TQ_GPU', details: { kind: 'NoAdapter' }, length: 1000 });
   });
 

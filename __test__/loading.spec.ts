@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -43,7 +43,9 @@ const packages = (files: Readonly<Record<string, string>>): string => `
   const files = ${JSON.stringify(files)};
   Module._resolveFilename = (name, ...rest) => {
     if (files[name] !== undefined) return files[name];
-    if (/native-|\\.node$|wasi/.test(name)) throw Object.assign(new Error('Cannot find ' + name), { code: 'MODULE_NOT_FOUND' });
+    if (/native-|\\.node$|wasi/.test(name)) {
+      throw Object.assign(new Error("Cannot find module '" + name + "'"), { code: 'MODULE_NOT_FOUND' });
+    }
     return resolve(name, ...rest);
   };`;
 
@@ -108,6 +110,66 @@ describe.runIf(isLinux)('platform packages', () => {
     expect(failure?.details.causes.some((cause) => cause.includes(path))).toBe(true);
   });
 
+  it('keep a cause with the name of a user that is like that of the fallback', async () => {
+    const path = join(folder, 'wasim', '@tinyquant', 'wasi', 'text.node');
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(path, 'no library');
+    const failure = await load(packages({ ...manifest(triple, version()), [`@tinyquant/native-${triple}`]: path }));
+    expect(failure?.details.causes.some((cause) => cause.includes(path))).toBe(true);
+    expect(failure?.message).not.toMatch(/Cannot find native binding|tinyquant\.wasi|wasm32/);
+  });
+
+  it('whose file is gone are installed again', async () => {
+    const failure = await load(packages(manifest(triple, version())));
+    expect(failure?.message).toContain('it is damaged or was replaced');
+  });
+
+  it('for another processor were replaced', async () => {
+    const path = join(folder, 'machine.node');
+    const bytes = readFileSync(addon);
+    bytes.writeUInt16LE(process.arch === 'x64' ? 183 : 62, 18);
+    writeFileSync(path, bytes);
+    const failure = await load(packages({ ...manifest(triple, version()), [`@tinyquant/native-${triple}`]: path }));
+    expect(failure?.message).toContain('it is damaged or was replaced');
+  });
+
+  it.runIf(abi === 'gnu')('that need an absent library are not called damaged', async () => {
+    const path = join(folder, 'needs.node');
+    const bytes = readFileSync(addon);
+    bytes.write('libX.so.6', bytes.indexOf('\0libc.so.6\0') + 1);
+    writeFileSync(path, bytes);
+    const failure = await load(packages({ ...manifest(triple, version()), [`@tinyquant/native-${triple}`]: path }));
+    expect(failure?.message).toContain('is installed, but a library that it needs is missing from this system');
+    expect(failure?.details.causes.some((cause) => cause.startsWith('libX.so.6: '))).toBe(true);
+    expect(failure?.message).not.toMatch(/damaged|npm ci/);
+  });
+
+  const library = 'a library that it needs is missing';
+  const refused = 'the system does not load it, see Causes';
+  const replaced = 'it is damaged or was replaced';
+  it.each([
+    ['liba.so.1: cannot open shared object file: No such file or directory', library],
+    ['Error loading shared library liba.so.1: No such file or directory (needed by /x/y.node)', library],
+    ['dlopen(/x/y.node, 0x0001): Library not loaded: @rpath/a.dylib\n  Referenced from: /x/y.node', library],
+    ['The specified module could not be found.\r\n\\\\?\\C:\\x\\y.node', library],
+    ['/x/y.node: failed to map segment from shared object: Operation not permitted', refused],
+    ['/x/y.node: cannot open shared object file: Permission denied', refused],
+    ['/x/y.node: undefined symbol: napi_later', refused],
+    ['Access is denied.\r\nC:\\x\\y.node', refused],
+    ["dlopen(/x/y.node, 0x0001): tried: '/x/y.node' (not a mach-o file)", replaced],
+    ['\\\\?\\C:\\x\\y.node is not a valid Win32 application.\r\n\\\\?\\C:\\x\\y.node', replaced],
+    ['Error loading shared library /x/y.node: Exec format error', replaced],
+  ])('that fail with %j are explained by it', async (text, advice) => {
+    const files = { ...manifest(triple, version()), [`@tinyquant/native-${triple}`]: addon };
+    const failure = await load(`${packages(files)}
+      process.dlopen = () => { throw Object.assign(new Error(${JSON.stringify(text)}), { code: 'ERR_DLOPEN_FAILED' }); };`);
+    expect(failure?.message).toContain(`@tinyquant/native-${triple} is installed, but`);
+    for (const each of [library, refused, replaced]) expect(failure?.message.includes(each)).toBe(each === advice);
+    const lines = text.split('\n').map((line) => line.trim());
+    expect(failure?.details.causes).toContain(lines.join(' '));
+    expect(failure?.message).not.toContain('\r');
+  });
+
   it('for a newer system say so', async () => {
     const failure = await load(`${packages(manifest(triple, version()))}
       const known = Module._resolveFilename;
@@ -142,6 +204,18 @@ describe.runIf(isLinux)('a file that is cut short', () => {
     }
     if (length >= 4096)
       expect(chosen?.details.causes).toEqual([expect.stringContaining(`cut short, ${length} bytes of`)]);
+  });
+
+  it('is no problem in a package of the other C library', async () => {
+    const other = abi === 'gnu' ? triple.replace('gnu', 'musl') : triple.replace('musl', 'gnu');
+    const path = join(folder, 'other.node');
+    writeFileSync(path, readFileSync(addon).subarray(0, 65_536));
+    const cut = { ...manifest(other, version()), [`@tinyquant/native-${other}`]: path };
+    const own = { ...manifest(triple, version()), [`@tinyquant/native-${triple}`]: addon };
+    expect(await load(packages({ ...cut, ...own }))).toBeNull();
+    const failure = await load(packages(cut));
+    expect(failure?.message).toContain(`Installed instead: @tinyquant/native-${other}`);
+    expect(failure?.details.causes).toEqual([`Cannot find module '@tinyquant/native-${triple}'`]);
   });
 
   it('is no problem where nothing is missing', async () => {

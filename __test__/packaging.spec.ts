@@ -54,10 +54,15 @@ describe('the main package', () => {
     }
   });
 
-  it('has the version of the Rust workspace and of the lock file', () => {
+  it('has the version of the Rust workspace and of the lock files', () => {
     expect(/\[workspace\.package\][^[]*?\nversion = "([^"]+)"/.exec(text('Cargo.toml'))?.[1]).toBe(main.version);
-    const lock = JSON.parse(text('package-lock.json')) as { version: string };
-    expect(lock.version).toBe(main.version);
+    const lock = JSON.parse(text('package-lock.json')) as { version: string; packages: { '': { version: string } } };
+    expect([lock.version, lock.packages[''].version]).toEqual([main.version, main.version]);
+    const locked = text('Cargo.lock').matchAll(/\nname = "(tinyquant-(?:gpu-)?node)"\nversion = "([^"]+)"/g);
+    expect(Object.fromEntries([...locked].map(([, name, own]) => [name, own]))).toEqual({
+      'tinyquant-node': main.version,
+      'tinyquant-gpu-node': main.version,
+    });
   });
 
   it('names no download location in its lock file', () => {

@@ -47,7 +47,7 @@ function readElf(bytes) {
   return { format: 'elf', cpu: MACHINES.elf[bytes.readUInt16LE(18)] ?? 'unknown', needed, versions };
 }
 
-/** Reads format and machine of a library, and for Linux what it needs of the C library. */
+/** Reads format and machine of a library, and what it needs of the C library or the runtime of Visual C++. */
 export function readBinary(bytes) {
   const magic = bytes.length < 64 ? 0 : bytes.readUInt32BE(0);
   if (magic === 0x7f454c46) return readElf(bytes);
@@ -56,7 +56,9 @@ export function readBinary(bytes) {
   }
   if (magic >>> 16 === 0x4d5a) {
     const cpu = MACHINES.pe[bytes.readUInt16LE(bytes.readUInt32LE(60) + 4)] ?? 'unknown';
-    return { format: 'pe', cpu, needed: [], versions: [] };
+    // Names of libraries stand in the file as text.
+    const needed = bytes.toString('latin1').match(/vcruntime140[\w.]*/gi) ?? [];
+    return { format: 'pe', cpu, needed: [...new Set(needed)], versions: [] };
   }
   throw new Error('neither an ELF, a Mach-O nor a PE file');
 }
@@ -100,6 +102,9 @@ export function inspect(bytes, platform) {
     expect(glibc === null, `needs symbols of glibc ${glibc?.join('.')}`);
     const foreign = found.needed.filter((name) => /ld-linux|libc\.so\.6/.test(name));
     expect(foreign.length === 0, `needs ${foreign.join(', ')}`);
+  }
+  if (platform.os === 'win32') {
+    expect(found.needed.length === 0, `needs ${found.needed.join(', ')}, which is not on every Windows`);
   }
   return { ...found, glibc: glibc?.join('.') ?? null, size: bytes.length, problems };
 }

@@ -7,17 +7,17 @@ import { GLIBC_FLOOR, inspect } from './binary.mjs';
 import { DEBIAN_RUSTC, needPackages } from './debian.mjs';
 import { capture, main, root, run, Stop } from './lib.mjs';
 import { rustNotices } from './notices.mjs';
-import { ADDONS, addonNamed, hostPlatform } from './platforms.mjs';
+import { ADDONS, addonNamed, hostPlatform, rustFlags } from './platforms.mjs';
 import { zigEnvironment } from './zig.mjs';
 
 const sysroot = (rustc) => capture(rustc, ['--print', 'sysroot'])?.trim();
 const hasLibrary = (rustc, target) => existsSync(join(sysroot(rustc) ?? '', 'lib', 'rustlib', target, 'lib'));
 
 /** Environment and flags with which cargo finds a standard library for the target. */
-function compilerFor({ target, libc }) {
-  // A static musl library cannot be loaded into a process.
-  const flags = libc === 'musl' ? ['-C target-feature=-crt-static'] : [];
-  const env = flags.length > 0 ? { RUSTFLAGS: flags.join(' ') } : {};
+function compilerFor(platform) {
+  const { target, libc } = platform;
+  const flags = rustFlags(platform);
+  const env = flags === null ? {} : { RUSTFLAGS: flags };
   if (hasLibrary('rustc', target)) return { env, args: [] };
   if (run('rustup', ['target', 'add', target], { stdio: 'ignore' }) && hasLibrary('rustc', target)) {
     return { env, args: [] };

@@ -65,6 +65,13 @@ export function addonNamed(label) {
   return found;
 }
 
+/** Flags with which rustc has to build for a platform, or null. */
+export function rustFlags({ os, libc }) {
+  // A static musl library cannot be loaded into a process; the runtime of Visual C++ is not on every Windows.
+  if (libc === 'musl') return '-C target-feature=-crt-static';
+  return os === 'win32' ? '-C target-feature=+crt-static' : null;
+}
+
 /** The platform of this process. */
 export function hostPlatform(platforms = PLATFORMS) {
   const { os, arch } = { os: process.platform, arch: process.arch };

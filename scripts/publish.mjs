@@ -1,5 +1,5 @@
 // npm run publish:release -- platforms|main [--dry-run] [FOLDER]: publishes the tarballs of target/release-tarballs, or of
-// another folder, with provenance.
+// another folder, with provenance in GitHub Actions, where alone npm can state it.
 // The platform packages come first: the main package must not be out before what it needs. What is published already in
 // this version is left alone, so that a release that broke off can be run again.
 import { spawnSync } from 'node:child_process';
@@ -18,6 +18,12 @@ function isPublished(packageName) {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', shell });
   if (status !== 0 && !/E404/.test(`${stdout}${stderr}`)) throw new Stop(`npm view ${packageName} failed:\n${stderr}`);
   return status === 0 && stdout.trim() !== '';
+}
+
+/** Flags of npm publish: a dry run is one after a release as well, whose version npm refuses without --force. */
+function modeFlags(dry) {
+  if (dry) return ['--dry-run', '--force'];
+  return process.env.GITHUB_ACTIONS === 'true' ? ['--provenance'] : [];
 }
 
 await main(() => {
@@ -44,8 +50,8 @@ await main(() => {
       console.log(`${packageName}@${version} is published already`);
       continue;
     }
-    const mode = dry ? ['--dry-run'] : ['--provenance'];
-    const { command, args, shell } = npmCommand(['publish', join(folder, tarballOf(packageName)), ...release, ...mode]);
+    const tarball = join(folder, tarballOf(packageName));
+    const { command, args, shell } = npmCommand(['publish', tarball, ...release, ...modeFlags(dry)]);
     if (!run(command, args, { shell })) throw new Stop(`${packageName} was not published`);
   }
   if (absent.length > 0) console.log(`not packed here: ${absent.join(', ')}`);

@@ -1,8 +1,9 @@
-import { resolve } from 'node:path';
+import { version } from '../package.json';
+import { expectAddon, expectWhole, firstOf, openFile, pathIn } from './addon.js';
 import { TinyQuantError } from './errors.js';
-import { causesOf } from './load-failure.js';
+import { adviseInstalled, causesOf } from './load-failure.js';
 import type { NativeAbort, NativeParts, NativeProgress, NativeUnitPlan } from './native-types.js';
-import { libc, SUPPORTED, tripleOf } from './platform.js';
+import { installedFiles, installedPackages, libc, PUBLISHED, packageOf, tripleOf } from './platform.js';
 
 /** Typed surface of the GPU addon. Internal: only the facade in this folder sees these names. */
 
@@ -79,51 +80,82 @@ export interface NativePrepared {
 
 export interface GpuBinding {
   readonly NativeAbort: new () => NativeAbort;
+  version(): string;
   openGpu(preference: string, maxMemory: number): Promise<NativeGpu>;
 }
 
-/** Published platforms: software devices aside, no musl system has GPU drivers to speak of. */
-const PUBLISHED: readonly string[] = SUPPORTED.filter((triple) => !triple.endsWith('-musl'));
+/** What is wrong with the package that holds the addon, and the commands that mend it. */
+function advise(
+  expected: string,
+  own: string | undefined,
+  errors: readonly unknown[],
+  causes: readonly string[],
+): string[] {
+  const install = `  npm install ${expected}@${version}`;
+  if (own === undefined) {
+    return ['It is a package of its own, so that the usual installation stays small. Install it:', install];
+  }
+  if (own === version) return adviseInstalled(expected, errors, causes);
+  return [
+    `${expected} is installed in version ${own}, but this is tinyquant ${version}: both must be the same.`,
+    install,
+  ];
+}
 
 /** The error for an addon that does not load, with what to install. */
-function missing(error: unknown, path: string | undefined): TinyQuantError {
+function missing(errors: readonly unknown[], path: string | undefined): TinyQuantError {
   const library = libc();
   const host = `${process.platform}-${process.arch}`;
   const triple = tripleOf(library);
-  const expected = triple !== undefined && PUBLISHED.includes(triple) ? `@tinyquant/gpu-${triple}` : null;
+  const expected = triple !== undefined && PUBLISHED.gpu.includes(triple) ? packageOf(triple, 'gpu') : null;
+  const installed = installedPackages('gpu');
+  const causes = causesOf(errors);
   const lines = [`The GPU addon of tinyquant could not be loaded on ${host} (Node.js ${process.versions.node}).`];
   if (path !== undefined) {
-    lines.push(`TINYQUANT_GPU_PATH names ${path}: it must be the GPU addon, built for this platform.`);
+    lines.push(
+      `TINYQUANT_GPU_PATH names ${path}: it must be the GPU addon of tinyquant ${version}, built for this platform.`,
+    );
   } else if (expected === null) {
-    lines.push(`No GPU addon is published for this platform. Supported: ${PUBLISHED.join(', ')}.`);
+    lines.push(`No GPU addon is published for this platform. Supported: ${PUBLISHED.gpu.join(', ')}.`);
   } else {
-    lines.push('It is a package of its own, so that the usual installation stays small. Install it:');
-    lines.push(`  npm install ${expected}`);
+    lines.push(...advise(expected, installed.get(expected), errors, causes));
   }
   lines.push('Everything else of tinyquant works without it.', 'Causes:');
-  const causes = causesOf([error]);
   for (const cause of causes) lines.push(`  - ${cause}`);
   return new TinyQuantError('ERR_TQ_NATIVE_LOAD', lines.join('\n'), {
-    cause: error,
+    cause: errors[0],
     details: {
       platform: process.platform,
       arch: process.arch,
       libc: library === null ? null : library.family,
       expectedPackage: expected,
+      installedPackages: [...installed].map(([name, own]) => `${name}@${own}`),
       path: path ?? null,
       causes,
     },
   });
 }
 
-function find(chosen: string | undefined): unknown {
-  if (chosen !== undefined) {
-    const target = { exports: {} };
-    process.dlopen(target, chosen);
-    return target.exports;
-  }
+const checked = (loaded: unknown): GpuBinding => expectAddon<GpuBinding>(loaded, 'openGpu', 'tinyquant/gpu');
+
+function loadGenerated(): GpuBinding {
+  for (const path of installedFiles('gpu').values()) expectWhole(path);
   // The literal lets tracing tools and bundlers see the file; the path is relative to the compiled module in dist/.
-  return require('../native/gpu.cjs');
+  return checked(require('../native/gpu.cjs'));
+}
+
+/**
+ * The package of this process' C library, where the generated loader took a file of the distribution to say that it is
+ * musl.
+ */
+function loadForLibc(): GpuBinding {
+  try {
+    if (process.arch === 'x64') return checked(require('@tinyquant/gpu-linux-x64-gnu'));
+    return checked(require('@tinyquant/gpu-linux-arm64-gnu'));
+  } catch (error) {
+    // Bundlers let a package be absent only where its absence is caught here.
+    throw error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 let loaded: GpuBinding | undefined;
@@ -135,14 +167,9 @@ let loaded: GpuBinding | undefined;
  */
 export function gpuBinding(): GpuBinding {
   if (loaded !== undefined) return loaded;
-  const path = process.env.TINYQUANT_GPU_PATH;
-  const chosen = path === undefined || path === '' ? undefined : resolve(path);
-  try {
-    const binding = find(chosen) as Partial<GpuBinding>;
-    if (typeof binding.openGpu !== 'function') throw new Error('the file is an addon, but not that of tinyquant/gpu');
-    loaded = binding as GpuBinding;
-    return loaded;
-  } catch (error) {
-    throw missing(error, chosen);
-  }
+  const chosen = pathIn('TINYQUANT_GPU_PATH');
+  const installed = libc()?.family === 'glibc' ? [loadGenerated, loadForLibc] : [loadGenerated];
+  const ways = chosen === undefined ? installed : [() => checked(openFile(chosen))];
+  loaded = firstOf(ways, (errors) => missing(errors, chosen));
+  return loaded;
 }

@@ -1,37 +1,11 @@
-import { resolve } from 'node:path';
-import { version } from '../package.json';
+import { expectAddon, firstOf, openFile, pathIn } from './addon.js';
 import { cutShort } from './elf.js';
 import { ERROR_CODES, type ErrorCode, type ErrorDetails, TinyQuantError } from './errors.js';
-import { loadFailure, VersionMismatch } from './load-failure.js';
+import { loadFailure } from './load-failure.js';
 import type { NativeBinding } from './native-types.js';
 import { installedFiles, libc, tripleOf } from './platform.js';
 
-/** An addon that loads, but is not that of tinyquant in this version, is a failure too. */
-function checked(loaded: unknown): NativeBinding {
-  const binding = loaded as Partial<NativeBinding>;
-  if (typeof binding.NativeConfig !== 'function' || typeof binding.version !== 'function') {
-    throw new Error('the file is an addon, but not that of tinyquant');
-  }
-  const found = binding.version();
-  if (found !== version) throw new VersionMismatch(found);
-  return binding as NativeBinding;
-}
-
-/** A file that the system's loader must not see. */
-class CutShort extends Error {}
-
-/** Fails where a file on Linux is not all there: nothing could catch what comes of loading it. */
-function expectWhole(path: string): void {
-  const problem = process.platform === 'linux' ? cutShort(path) : null;
-  if (problem !== null) throw new CutShort(problem);
-}
-
-function loadFile(path: string): NativeBinding {
-  expectWhole(path);
-  const target = { exports: {} };
-  process.dlopen(target, path);
-  return checked(target.exports);
-}
+const checked = (loaded: unknown): NativeBinding => expectAddon<NativeBinding>(loaded, 'NativeConfig', 'tinyquant');
 
 /**
  * The package of this process' C library. The generated loader takes the library from a file of the distribution, which
@@ -51,26 +25,27 @@ function loadForLibc(): NativeBinding {
   }
 }
 
-function loadInstalled(): NativeBinding {
-  for (const path of installedFiles()) expectWhole(path);
+function loadGenerated(): NativeBinding {
   // The literal lets tracing tools and bundlers see the file; the path is relative to the compiled module in dist/.
   return checked(require('../native/binding.cjs'));
 }
 
+/** The ways to the addon, in the order in which they are tried. */
+function waysTo(chosen: string | undefined): (() => NativeBinding)[] {
+  if (chosen !== undefined) return [() => checked(openFile(chosen))];
+  if (process.platform !== 'linux') return [loadGenerated];
+  const files = installedFiles('native');
+  const own = files.get(tripleOf(libc()) ?? '');
+  const damaged = [...files.values()].filter((path) => cutShort(path) !== null);
+  // Opening the file says what is wrong with it.
+  if (own !== undefined && damaged.includes(own)) return [() => checked(openFile(own))];
+  // The generated loader may take the damaged package of the other C library, which this process does not need.
+  return damaged.length > 0 ? [loadForLibc] : [loadGenerated, loadForLibc];
+}
+
 function load(): NativeBinding {
-  const path = process.env.TINYQUANT_NATIVE_PATH;
-  const chosen = path === undefined || path === '' ? undefined : resolve(path);
-  try {
-    return chosen === undefined ? loadInstalled() : loadFile(chosen);
-  } catch (error) {
-    const isFinal = error instanceof VersionMismatch || error instanceof CutShort;
-    if (chosen !== undefined || process.platform !== 'linux' || isFinal) throw loadFailure([error], chosen);
-    try {
-      return loadForLibc();
-    } catch (other) {
-      throw loadFailure([error, other], chosen);
-    }
-  }
+  const chosen = pathIn('TINYQUANT_NATIVE_PATH');
+  return firstOf(waysTo(chosen), (errors) => loadFailure(errors, chosen));
 }
 
 /** The loaded addon. */

@@ -11,8 +11,14 @@ const TRIPLES: Readonly<Record<string, string>> = {
   'win32-x64': 'win32-x64-msvc',
 };
 
-/** Platforms with a published binary. */
-export const SUPPORTED: readonly string[] = Object.values(TRIPLES);
+/** Which addon a package holds: the one of the codec, or the one of `tinyquant/gpu`. */
+export type AddonKind = 'native' | 'gpu';
+
+/** Platforms for which each is published: software devices aside, no musl system has GPU drivers to speak of. */
+export const PUBLISHED: Readonly<Record<AddonKind, readonly string[]>> = {
+  native: Object.values(TRIPLES),
+  gpu: Object.values(TRIPLES).filter((triple) => !triple.endsWith('-musl')),
+};
 
 export interface Libc {
   readonly family: 'glibc' | 'musl';
@@ -46,13 +52,13 @@ export function tripleOf(library: Libc | null): string | undefined {
   return TRIPLES[library === null ? host : `${host}-${library.family}`];
 }
 
-export const packageOf = (triple: string): string => `@tinyquant/native-${triple}`;
+export const packageOf = (triple: string, kind: AddonKind): string => `@tinyquant/${kind}-${triple}`;
 
-/** Every platform package that this one can reach, with its version. */
-export function installedPackages(): Map<string, string> {
+/** Every platform package of an addon that this one can reach, with its version. */
+export function installedPackages(kind: AddonKind): Map<string, string> {
   const found = new Map<string, string>();
   const load = createRequire(__filename);
-  for (const name of SUPPORTED.map(packageOf)) {
+  for (const name of PUBLISHED[kind].map((triple) => packageOf(triple, kind))) {
     try {
       found.set(name, String((load(`${name}/package.json`) as { version?: unknown }).version));
     } catch {
@@ -62,17 +68,19 @@ export function installedPackages(): Map<string, string> {
   return found;
 }
 
-/** Addons of the installed packages for this processor on Linux, whichever C library they are for. */
-export function installedFiles(): string[] {
-  if (process.platform !== 'linux') return [];
+/** Files of the installed packages for this processor on Linux by their platforms, whichever C library they are for. */
+export function installedFiles(kind: AddonKind): Map<string, string> {
+  const found = new Map<string, string>();
   const load = createRequire(__filename);
-  return SUPPORTED.filter((triple) => triple.startsWith(`linux-${process.arch}-`)).flatMap((triple) => {
+  for (const triple of PUBLISHED[kind].filter((each) => each.startsWith(`linux-${process.arch}-`))) {
+    if (process.platform !== 'linux') break;
     try {
-      return [load.resolve(packageOf(triple))];
+      found.set(triple, load.resolve(packageOf(triple, kind)));
     } catch {
-      return [];
+      // Not installed.
     }
-  });
+  }
+  return found;
 }
 
 /** Flags with which npm installs for the platform, whatever machine it runs on. */

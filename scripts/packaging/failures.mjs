@@ -139,11 +139,27 @@ async function otherLibcFile(context) {
   rmSync(addonOf(project));
   cpSync(context.addons.get(otherLibc.name), addonOf(project));
   const error = await failureOf(project);
-  has(error, `${host.packageName} is installed, but its file does not load`);
+  // A system with the files of a linker has a text of the name of that library.
+  const reasons = ['a library that it needs is missing', 'its file does not load'];
+  assert.ok(
+    reasons.some((reason) => error.message.includes(`${host.packageName} is installed, but ${reason}`)),
+    error.message,
+  );
   assert.ok(
     error.details.causes.some((cause) => /libc/.test(cause)),
     error.message,
   );
+}
+
+/** Both packages are there, as some managers install them, and the one that this process does not use is damaged. */
+async function otherLibcDamaged(context) {
+  const project = await installed(context, 'libc-damaged');
+  const folder = project.path('node_modules', otherLibc.packageName);
+  mkdirSync(folder, { recursive: true });
+  const { packageName: name, file: main } = otherLibc;
+  writeFileSync(`${folder}/package.json`, JSON.stringify({ name, version: manifest.version, main }));
+  writeFileSync(addonOf(project, otherLibc), readFileSync(addonOf(project)).subarray(0, 65_536));
+  expectResult(await project.node(['job.cjs']));
 }
 
 async function otherVersion(context) {
@@ -217,6 +233,7 @@ export const ERROR_CASES = [
   { name: 'error: installed on another machine', run: fromOtherMachine },
   { name: 'error: package of the wrong libc', run: wrongLibc, needs: onGlibc },
   { name: 'error: file of the wrong libc', run: otherLibcFile, needs: withMusl },
+  { name: 'error: damaged package of the other libc', run: otherLibcDamaged, needs: onGlibc },
   { name: 'error: package of another version', run: otherVersion },
   { name: 'error: --no-addons, permissions', run: noAddons },
   { name: 'error: TINYQUANT_NATIVE_PATH', run: chosenPath },

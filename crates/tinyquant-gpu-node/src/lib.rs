@@ -25,6 +25,7 @@
 mod backend;
 mod coding;
 mod error;
+mod info;
 mod pool;
 mod prepared;
 
