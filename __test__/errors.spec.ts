@@ -104,7 +104,7 @@ describe('an addon that does not load', () => {
     expect(error.message).not.toMatch(/npm has a bug|wasi/);
     expect(error.message).toContain('npm install --include=optional');
     expect(error.details.causes[0]).toMatch(/^Cannot find module '\.\/tinyquant\..*\.node'$/);
-    expect(error.details.causes[1]).toBe(`Cannot find module '${error.details.expectedPackage}'`);
+    expect(error.details.causes).toContain(`Cannot find module '${error.details.expectedPackage}'`);
   });
 
   it('names the flag that forbids addons', async () => {
