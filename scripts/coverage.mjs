@@ -1,5 +1,6 @@
 // npm run coverage: lines of the Rust crates that their tests run, into target/coverage; kernels, store, codec and
-// family have a floor. The addons and the GPU backend, whose tests need a device or Node, are left out.
+// family have a floor. The addons, the C library and the GPU backend, which are tested through Node, a C program and on a
+// device, are left out.
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { needPackages } from './debian.mjs';
@@ -31,7 +32,7 @@ await main(() => {
   mkdirSync(folder, { recursive: true });
   const env = llvmEnvironment();
   const output = join(folder, 'summary.json');
-  const left = ['bench', 'node', 'gpu', 'gpu-node'].flatMap((name) => ['--exclude', `tinyquant-${name}`]);
+  const left = ['bench', 'capi', 'node', 'gpu', 'gpu-node'].flatMap((name) => ['--exclude', `tinyquant-${name}`]);
   const args = [
     'llvm-cov',
     '--workspace',
