@@ -7,6 +7,7 @@ import type { NativeIds } from './native-types.js';
 import type { SearchIndex } from './search-index.js';
 import { collect, type Vectors } from './source.js';
 import { integer, invalidArg, options, text } from './validate.js';
+import { pickRows } from './vectors.js';
 
 /** What an index does for its backend alone. */
 interface Changes {
@@ -57,13 +58,7 @@ export class IndexBackend implements VectorBackend {
         throw invalidArg(`id of vector ${row}`, `the decimal digits of a ${this.#type}`, name, { row });
       rowOf.set(id, row);
     }
-    let { vectors: rows } = batch;
-    if (rowOf.size < batch.ids.length) {
-      const kept = new Float32Array(rowOf.size * dim);
-      let at = 0;
-      for (const row of rowOf.values()) kept.set(rows.subarray(row * dim, (row + 1) * dim), dim * at++);
-      rows = kept;
-    }
+    const rows = pickRows(batch.vectors, dim, [...rowOf.values()]);
     await this.#changes.replace(rows, toIds(rowOf.keys(), this.#type, 'ids'));
   }
 

@@ -71,9 +71,9 @@ export function installedPackages(kind: AddonKind): Map<string, string> {
 /** Files of the installed packages for this processor on Linux by their platforms, whichever C library they are for. */
 export function installedFiles(kind: AddonKind): Map<string, string> {
   const found = new Map<string, string>();
+  if (process.platform !== 'linux') return found;
   const load = createRequire(__filename);
   for (const triple of PUBLISHED[kind].filter((each) => each.startsWith(`linux-${process.arch}-`))) {
-    if (process.platform !== 'linux') break;
     try {
       found.set(triple, load.resolve(packageOf(triple, kind)));
     } catch {

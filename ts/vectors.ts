@@ -154,6 +154,16 @@ export function toRows(value: unknown, dimension: number, argument: string): Row
   return { data, owned: true, count };
 }
 
+/** The rows of those numbers, one after another; `vectors` itself where they are all of it in order. */
+export function pickRows(vectors: Float32Array, dimension: number, rows: readonly number[]): Float32Array {
+  if (rows.length * dimension === vectors.length && rows.every((row, i) => row === i)) return vectors;
+  const picked = new Float32Array(rows.length * dimension);
+  for (const [to, row] of rows.entries()) {
+    picked.set(vectors.subarray(row * dimension, (row + 1) * dimension), to * dimension);
+  }
+  return picked;
+}
+
 /**
  * Takes the memory of `array` away from the caller, so that it can be read on another thread without a copy.
  * The caller's array is detached (length 0) afterwards, unless Node.js cannot move its memory, such as that of arrays which

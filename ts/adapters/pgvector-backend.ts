@@ -1,7 +1,7 @@
 import type { SearchOptions, VectorBackend } from '../backend.js';
 import type { Corpus } from '../corpus.js';
 import { TinyQuantError } from '../errors.js';
-import type { SearchResult } from '../hits.js';
+import { byScore, byText, type SearchResult } from '../hits.js';
 import { abortSignal, JOB_OPTION_NAMES, type Job, type JobOptions, job } from '../job.js';
 import type { Metadata } from '../metadata.js';
 import { collect, type Vectors } from '../source.js';
@@ -103,17 +103,6 @@ const loadPgvector = (): Promise<typeof import('pgvector')> =>
     const loaded = await import('pgvector');
     return (loaded as unknown as { default?: typeof import('pgvector') }).default ?? loaded;
   });
-
-/** By score, and equal scores by id in UTF-8 byte order. */
-function byScore(a: SearchResult, b: SearchResult): number {
-  return b.score - a.score || byText(a.vectorId, b.vectorId);
-}
-
-/** One order for all writers: of two that take the same rows in different orders each would wait for the other. */
-const inOrder = (id: string): string => `order by ${quoted(id)} collate "C"`;
-
-/** As {@link inOrder}. */
-const byText = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 function filterOf(value: unknown, names: PgvectorPlan['names'], values: unknown[]): string {
   return condition(value, quoted(names.metadata), values);
@@ -290,10 +279,11 @@ export class PgvectorBackend implements VectorBackend {
       }
       const target = replace ? STAGE : table;
       await session.copy(copyStreams.from(`copy ${target} (${columns}) from stdin (format binary)`), pieces);
-      if (replace)
-        await session.query(
-          `insert into ${table} (${columns}) select ${columns} from ${STAGE} ${inOrder(names.id)} ${conflict}`,
-        );
+      if (replace) {
+        // One order for all writers: of two that take the same rows in different orders each would wait for the other.
+        const order = `order by ${quoted(names.id)} collate "C"`;
+        await session.query(`insert into ${table} (${columns}) select ${columns} from ${STAGE} ${order} ${conflict}`);
+      }
     });
   }
 
@@ -316,6 +306,7 @@ export class PgvectorBackend implements VectorBackend {
       select id, vector::${column}(${dimension})${extraName}, metadata::jsonb
         from unnest($1::text[], $2::text[], $3::text[]${extraType}) as given(id, vector, metadata${extraName}) ${conflict}`;
     await this.#sessions.transaction(`writing to table ${table}`, signal, async (session) => {
+      // In the order of all writers.
       const order = Array.from(page.ids, (id, row) => ({ id, row })).sort((a, b) => byText(a.id, b.id));
       for (let from = 0; from < order.length; from += UPSERT_ROWS) {
         const some = order.slice(from, from + UPSERT_ROWS);

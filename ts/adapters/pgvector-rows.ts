@@ -7,6 +7,7 @@ import type { Metric } from '../index-options.js';
 import { toMetadataJson } from '../metadata.js';
 import type { CollectedVectors } from '../source.js';
 import { invalidArg, notAHandle } from '../validate.js';
+import { pickRows } from '../vectors.js';
 import { type CopyPage, checkValues } from './copy.js';
 import type { PgvectorCodec, PgvectorPlan } from './pgvector-options.js';
 
@@ -51,12 +52,7 @@ export async function pageOf(batch: CollectedVectors, plan: PgvectorPlan): Promi
     rowOf.set(id, row);
   }
   const rows = [...rowOf.values()];
-  let { vectors } = batch;
-  if (rows.length < batch.ids.length) {
-    vectors = new Float32Array(rows.length * dimension);
-    for (const [to, row] of rows.entries())
-      vectors.set(batch.vectors.subarray(row * dimension, (row + 1) * dimension), to * dimension);
-  }
+  const vectors = pickRows(batch.vectors, dimension, rows);
   const codes = plan.codec === undefined ? null : await encodeRows(vectors, plan.codec);
   return { ids: [...rowOf.keys()], vectors, codes, metadata: rows.map((row) => batch.metadataJson[row] ?? null) };
 }

@@ -1,12 +1,7 @@
+import { byScore } from '../hits.js';
 import type { SearchResult } from '../index.js';
 import type { VectorBatch } from '../io.js';
 import { session } from './session.js';
-
-/** Higher scores first; among equals the smaller id by its bytes. */
-function better(a: SearchResult, b: SearchResult): number {
-  if (a.score !== b.score) return b.score - a.score;
-  return Buffer.compare(Buffer.from(a.vectorId), Buffer.from(b.vectorId));
-}
 
 /**
  * Finds the exact best vectors of a stream for some queries, a batch of vectors at a time.
@@ -43,7 +38,7 @@ export async function exactTop(
       if (number % 16 === 15) await new Promise((resume) => setImmediate(resume));
       session.signal.throwIfAborted();
       const found = backend.search(queries.subarray(number * dimension, (number + 1) * dimension), topK);
-      best[number] = [...kept, ...found].sort(better).slice(0, topK);
+      best[number] = [...kept, ...found].sort(byScore).slice(0, topK);
     }
     rows += batch.rows;
     onRows(rows);

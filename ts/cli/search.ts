@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { TinyQuantError } from '../errors.js';
+import { byScore } from '../hits.js';
 import type { IndexId, Metric, SearchResult } from '../index.js';
 import type { VectorBatch } from '../io.js';
 import { exactTop } from './exact.js';
@@ -160,8 +161,6 @@ export async function openShards(paths: readonly string[], o: SearchableOptions)
   }
   const [first] = shards as [Searchable];
   if (shards.length === 1) return first;
-  const isBefore = (a: SearchResult, b: SearchResult): number =>
-    b.score - a.score || Buffer.compare(Buffer.from(a.vectorId), Buffer.from(b.vectorId));
   return {
     dimension: first.dimension,
     metric: first.metric,
@@ -170,7 +169,7 @@ export async function openShards(paths: readonly string[], o: SearchableOptions)
       const best: SearchResult[][] = Array.from({ length: queries.rows }, () => []);
       for (const shard of shards) {
         for (const [query, hits] of (await shard.search(queries, topK)).entries()) {
-          best[query] = [...(best[query] ?? []), ...hits].sort(isBefore).slice(0, topK);
+          best[query] = [...(best[query] ?? []), ...hits].sort(byScore).slice(0, topK);
         }
       }
       return best;

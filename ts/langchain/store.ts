@@ -9,7 +9,7 @@ import { filePath } from '../path.js';
 import { buildOwned, clearRows, replaceRows, type SearchIndex } from '../search-index.js';
 import { Serial } from '../serial.js';
 import { describe, integer, invalidArg, options, text } from '../validate.js';
-import { own, toRows } from '../vectors.js';
+import { own, pickRows, toRows } from '../vectors.js';
 import { type Content, newContent } from './content.js';
 import {
   asDocument,
@@ -203,13 +203,7 @@ export class TinyQuantVectorStore extends SaveableVectorStore {
     const dim = index?.dim ?? build.dim ?? length;
     const given = toRows(vectors, integer(dim, 'the length of vectors[0]', 2, 16_384), 'vectors');
     const rowOf = new Map(documents.map(({ id }, row) => [id, row]));
-    let rows = own(given, 'vectors');
-    if (rowOf.size < documents.length) {
-      const kept = new Float32Array(rowOf.size * dim);
-      let at = 0;
-      for (const row of rowOf.values()) kept.set(rows.subarray(row * dim, (row + 1) * dim), dim * at++);
-      rows = kept;
-    }
+    const rows = pickRows(own(given, 'vectors'), dim, [...rowOf.values()]);
     const last = [...rowOf.values()].map((row) => documents[row]).filter((document) => document !== undefined);
     return { rows, dim, ids: [...rowOf.keys()], documents: last };
   }
