@@ -421,3 +421,36 @@ fn run<J: Send, S: Send>(
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_whole_tiles_within_the_scratch_memory() {
+        let pool = |threads| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap()
+        };
+        let (three, eight, twenty) = (pool(3), pool(8), pool(20));
+        for (rows, dimension, pool, expected) in [
+            (1, 8, None, 12),
+            (13, 8, None, 24),
+            (5000, 8, None, 96),
+            (100, 8, Some(&three), 36),
+            (5000, 8, Some(&three), 96),
+            // 48 MiB / (8 threads * 16384 values * 21 bytes) are 18 rows.
+            (5000, 16384, Some(&eight), 12),
+            (5000, 4096, Some(&eight), 72),
+            (5000, 16384, Some(&twenty), 12),
+        ] {
+            assert_eq!(
+                block_rows(rows, dimension, pool),
+                expected,
+                "{rows} x {dimension}"
+            );
+        }
+    }
+}

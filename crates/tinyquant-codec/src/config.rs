@@ -2,13 +2,12 @@
 
 use crate::{Error, MAX_DIMENSION};
 use sha2::{Digest, Sha256};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Immutable parameters of the codec. Cheap to clone.
 ///
-/// Equality and hashing use the four parameters; the hash text follows from them.
-#[derive(Debug, Clone)]
+/// Equality and hashing follow the four parameters, since the hash text follows from them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CodecConfig {
     bit_width: u8,
     seed: u64,
@@ -85,29 +84,6 @@ impl CodecConfig {
     /// The hash, shared: for records, which each carry it.
     pub fn shared_hash(&self) -> Arc<str> {
         Arc::clone(&self.config_hash)
-    }
-
-    fn key(&self) -> (u8, u64, u32, bool) {
-        (
-            self.bit_width,
-            self.seed,
-            self.dimension,
-            self.residual_enabled,
-        )
-    }
-}
-
-impl PartialEq for CodecConfig {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for CodecConfig {}
-
-impl Hash for CodecConfig {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
     }
 }
 

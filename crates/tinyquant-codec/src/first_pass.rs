@@ -119,3 +119,92 @@ impl FirstPass {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Control;
+    use tinyquant_testkit::seeded;
+
+    fn rotation(dimension: usize) -> Rotation {
+        Rotation::build(5, dimension, &Control::default()).unwrap()
+    }
+
+    /// The codes of every row that the first pass decides.
+    fn decided(vectors: &[f32], rotation: &Rotation, codebook: &Codebook) -> Vec<Option<Vec<u8>>> {
+        let dimension = rotation.dimension();
+        let mut pass = FirstPass::new(dimension);
+        pass.rotate(vectors, rotation);
+        let mut codes = vec![0; padded(dimension)];
+        let rows = vectors.chunks(dimension).enumerate();
+        rows.map(|(row, vector)| {
+            let is_decided = pass.codes(row, vector, rotation, codebook, &mut codes);
+            is_decided.then(|| codes[..dimension].to_vec())
+        })
+        .collect()
+    }
+
+    fn expected(vector: &[f32], rotation: &Rotation, codebook: &Codebook) -> Vec<u8> {
+        let all: Vec<usize> = (0..vector.len()).collect();
+        let sums = rotation.coordinates(vector, &all);
+        sums.into_iter().map(|sum| codebook.code(sum)).collect()
+    }
+
+    #[test]
+    fn it_pays_for_few_bits_on_cpus_with_fast_sums() {
+        let is_fast = Kernels::active().has_fast_sums();
+        assert_eq!([2, 4, 8].map(FirstPass::pays), [is_fast, is_fast, false]);
+    }
+
+    #[test]
+    fn codes_are_those_of_the_sums_in_f64() {
+        // The middle threshold is zero, which is also what padding rotates to.
+        let codebook = Codebook::from_entries(&[-1.5, -0.5, 0.5, 1.5], 2).unwrap();
+        for dimension in [1, 15, 16, 17, 33, 100] {
+            let rotation = rotation(dimension);
+            let vectors = seeded::normal(7, 30 * dimension, 1.0);
+            let rows = decided(&vectors, &rotation, &codebook);
+            for (vector, codes) in vectors.chunks(dimension).zip(rows) {
+                assert_eq!(codes, Some(expected(vector, &rotation, &codebook)));
+            }
+        }
+    }
+
+    /// Rows whose rotated coordinates all lie next to a threshold.
+    #[test]
+    fn a_few_doubts_are_settled_one_by_one() {
+        for (dimension, is_decided) in [(FEW, true), (FEW + 1, false)] {
+            let rotation = rotation(dimension);
+            let matrix = rotation.to_row_major().unwrap();
+            // What rotates to 1 and a little less or more.
+            let rotated = |row: usize| 1.0 + (row % 3) as f64 * 3e-7 - 3e-7;
+            let value = |column: usize| {
+                let rows = matrix[column..].iter().step_by(dimension).enumerate();
+                rows.map(|(row, factor)| factor * rotated(row)).sum::<f64>() as f32
+            };
+            let vector: Vec<f32> = (0..dimension).map(value).collect();
+            let codebook = Codebook::from_entries(&[-9.0, 0.5, 1.5, 9.0], 2).unwrap();
+            let codes = expected(&vector, &rotation, &codebook);
+            assert!(
+                codes.contains(&1) && codes.contains(&2),
+                "{dimension}: {codes:?}"
+            );
+            assert_eq!(
+                decided(&vector, &rotation, &codebook),
+                [is_decided.then_some(codes)]
+            );
+        }
+    }
+
+    #[test]
+    fn long_rows_are_left_to_the_rotation_in_f64() {
+        let rotation = rotation(4);
+        let codebook = Codebook::from_entries(&[-1.5, -0.5, 0.5, 1.5], 2).unwrap();
+        let row = |value: f32| [value, 0.0, 0.0, 0.0];
+        let vectors = [row(0.9e30), row(1.1e30), row(-0.9e30)].concat();
+        let rows = decided(&vectors, &rotation, &codebook);
+        let is_decided: Vec<bool> = rows.iter().map(Option::is_some).collect();
+        assert_eq!(is_decided, [true, false, true]);
+        assert_eq!(rows[2], Some(expected(&vectors[8..], &rotation, &codebook)));
+    }
+}

@@ -28,3 +28,30 @@ pub fn widen_f16(bytes: &[u8]) -> Vec<f32> {
     Kernels::active().widen_f16(halves, &mut values);
     values
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rounds_to_infinity_is_refused_by_its_place() {
+        let most = F16_OVERFLOW.next_down();
+        let bytes = narrow_f16(&[0.0, 1.0, most, -most], 3).unwrap();
+        assert_eq!(bytes, [0, 0, 0, 0x3c, 0xff, 0x7b, 0xff, 0xfb]);
+        assert_eq!(widen_f16(&bytes), [0.0, 1.0, 65504.0, -65504.0]);
+        for value in [F16_OVERFLOW, -F16_OVERFLOW] {
+            let expected = Error::HalfOverflow {
+                row: 3,
+                column: 1,
+                value,
+            };
+            assert_eq!(narrow_f16(&[0.0, value], 3), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_last_odd_byte_is_ignored() {
+        assert_eq!(widen_f16(&[0, 0x3c, 7]), [1.0]);
+        assert!(widen_f16(&[7]).is_empty());
+    }
+}

@@ -126,8 +126,8 @@ fn reflect_panel(panel: &mut [f64], first: usize, size: usize, signs: &mut [f64]
         for l in c + 1..PANEL {
             factors[l] = taus[c] * ((dots[l] - beta * below[0][l]) * scale);
         }
-        below[0][c] = alpha - beta;
-        for row in below.iter_mut() {
+        // The pivot's own row would become that of R, which nobody asks for.
+        for row in &mut below[1..] {
             let value = row[c] * scale;
             for (other, factor) in row.iter_mut().zip(factors) {
                 *other -= factor * value;

@@ -187,6 +187,116 @@ mod tests {
     use crate::{Codebook, TrainMethod};
     use tinyquant_testkit::seeded;
 
+    #[test]
+    fn first_levels_are_equal_steps_of_the_cube_root_of_the_density() {
+        let even: Vec<f32> = (0..=64_u8).map(f32::from).collect();
+        let close = |got: Vec<f64>, expected: &[f64]| {
+            assert_eq!(got.len(), expected.len());
+            for (got, expected) in got.iter().zip(expected) {
+                assert!((got - expected).abs() < 1e-9, "{got} {expected}");
+            }
+        };
+        close(initial(&even, 4), &[8.0, 24.0, 40.0, 56.0]);
+        // Two cells of widths 1 and 8, which weigh 1 and 4.
+        close(initial(&[0.0, 1.0, 9.0], 1), &[1.0 + 8.0 * 1.5 / 4.0]);
+        close(initial(&[0.0, 1.0, 9.0], 2), &[1.5, 6.5]);
+        // Of many values only every second one is the edge of a cell: 8 cells a level.
+        let uneven: Vec<f32> = (0..=16_u8).map(|i| f32::from(i).powi(2)).collect();
+        let edges: Vec<f64> = (0..=8).map(|i| f64::from(4 * i * i)).collect();
+        let weights: Vec<f64> = edges
+            .windows(2)
+            .map(|e| (e[1] - e[0]).powf(2.0 / 3.0))
+            .collect();
+        let half = weights.iter().sum::<f64>() / 2.0;
+        let (mut cell, mut before) = (0, 0.0);
+        while before + weights[cell] < half {
+            before += weights[cell];
+            cell += 1;
+        }
+        let share = (half - before) / weights[cell];
+        let expected = edges[cell] + share * (edges[cell + 1] - edges[cell]);
+        close(initial(&uneven, 1), &[expected]);
+    }
+
+    const fn cell(start: usize, end: usize) -> Cell {
+        Cell { start, end }
+    }
+
+    #[test]
+    fn a_cell_knows_its_mean_and_error() {
+        let sample = Sample::new(&[1.0, 2.0, 4.0, 8.0]);
+        assert_eq!(sample.mean(cell(1, 3)).to_bits(), 3.0_f64.to_bits());
+        assert_eq!(sample.error(cell(1, 3)).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(sample.error(cell(0, 1)).to_bits(), 0.0_f64.to_bits());
+    }
+
+    /// Levels and cells after a descent.
+    fn descended(values: &[f32], mut levels: Vec<f64>) -> (Vec<f64>, Vec<Cell>) {
+        let mut cells = Vec::new();
+        Sample::new(values)
+            .descend(&mut levels, &mut cells, &Control::default())
+            .unwrap();
+        (levels, cells)
+    }
+
+    #[test]
+    fn levels_descend_to_the_means_of_their_cells() {
+        assert_eq!(
+            descended(&[1.0, 2.0, 3.0, 9.0, 10.0, 11.0], vec![0.0, 4.0]),
+            (vec![2.0, 10.0], vec![cell(0, 3), cell(3, 6)])
+        );
+        // A value in the middle goes to the upper level.
+        assert_eq!(
+            descended(&[0.0, 1.0, 2.0], vec![0.0, 2.0]),
+            (vec![0.0, 1.5], vec![cell(0, 1), cell(1, 3)])
+        );
+        assert_eq!(
+            descended(&[1.0, 2.0, 3.0], vec![2.0, 100.0, 200.0]),
+            (
+                vec![2.0, 100.0, 200.0],
+                vec![cell(0, 3), cell(3, 3), cell(3, 3)]
+            )
+        );
+    }
+
+    /// Cells after the empty ones were replaced.
+    fn split(values: &[f32], cells: &[Cell]) -> Vec<Cell> {
+        let mut cells = cells.to_vec();
+        Sample::new(values).split_instead_of_empty(&mut cells);
+        cells
+    }
+
+    #[test]
+    fn the_worst_cell_is_cut_at_its_mean_for_each_empty_one() {
+        let values = [0.0, 1.0, 2.0, 10.0, 20.0];
+        assert_eq!(
+            split(&values, &[cell(0, 3), cell(3, 5), cell(5, 5)]),
+            [cell(0, 3), cell(3, 4), cell(4, 5)]
+        );
+        assert_eq!(
+            split(&values, &[cell(0, 3), cell(3, 3), cell(3, 5), cell(5, 5)]),
+            [cell(0, 1), cell(1, 3), cell(3, 4), cell(4, 5)]
+        );
+        assert_eq!(split(&[5.0; 4], &[cell(0, 4), cell(4, 4)]), [cell(0, 4)]);
+    }
+
+    /// Running sums round: next to a huge value, the mean of small ones may lie outside them.
+    #[test]
+    fn a_cell_is_cut_within_its_values_wherever_its_mean_lies() {
+        let below = [-1e30, 1.0, 2.0];
+        assert!(Sample::new(&below).mean(cell(1, 3)) < 1.0);
+        assert_eq!(
+            split(&below, &[cell(0, 1), cell(1, 3), cell(3, 3)]),
+            [cell(0, 1), cell(1, 2), cell(2, 3)]
+        );
+        let above = [-(2.0_f32.powi(55)), 7.0, 7.5];
+        assert!(Sample::new(&above).mean(cell(1, 3)) > 7.5);
+        assert_eq!(
+            split(&above, &[cell(0, 1), cell(1, 3), cell(3, 3)]),
+            [cell(0, 1), cell(1, 2), cell(2, 3)]
+        );
+    }
+
     /// Mean squared error of one-dimensional data, which the rotation leaves as they are or negates.
     fn error(data: &[f32], bits: u8, method: TrainMethod) -> f64 {
         let config = CodecConfig::new(bits, 0, 1, false).unwrap();

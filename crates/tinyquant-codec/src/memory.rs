@@ -49,8 +49,23 @@ mod tests {
             with_capacity::<u8>(usize::MAX),
             Err(Error::OutOfMemory { bytes: u64::MAX })
         ));
+        assert_eq!(
+            filled::<u64>(1 << 60),
+            Err(Error::OutOfMemory { bytes: 1 << 63 })
+        );
         assert_eq!(filled::<u8>(3).unwrap(), [0, 0, 0]);
-        assert_eq!(copy_into(vec![5.0; 3], &[1.0]).unwrap(), [1.0]);
+        assert!(with_capacity::<u8>(9).unwrap().capacity() >= 9);
+    }
+
+    #[test]
+    fn spare_memory_is_used_where_it_is_large_enough() {
         assert_eq!(copy_into(Vec::new(), &[1.0, 2.0]).unwrap(), [1.0, 2.0]);
+        assert_eq!(copy_into(vec![5.0; 1], &[1.0, 2.0]).unwrap(), [1.0, 2.0]);
+        for values in [&[1.0][..], &[1.0, 2.0, 3.0]] {
+            let spare = vec![5.0; 3];
+            let place = spare.as_ptr();
+            let copy = copy_into(spare, values).unwrap();
+            assert_eq!((copy.as_ptr(), &*copy), (place, values));
+        }
     }
 }

@@ -158,3 +158,40 @@ fn transposed(panels: &[f64], size: usize) -> Result<Vec<f64>, Error> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_memory_is_three_matrices_of_padded_columns() {
+        let rotation = Rotation::build(1, 17, &Control::default()).unwrap();
+        assert_eq!(rotation.bytes(), 20 * 17 * 32);
+        let held = size_of_val(rotation.forward())
+            + size_of_val(rotation.inverse())
+            + size_of_val(rotation.forward_f32());
+        assert_eq!(held, rotation.bytes());
+        let rounded = rotation.forward().iter().map(|value| *value as f32);
+        assert!(rounded.eq(rotation.forward_f32().iter().copied()));
+    }
+
+    #[test]
+    fn coordinates_are_sums_in_index_order() {
+        for dimension in [1, 16, 17, 40] {
+            let rotation = Rotation::build(1, dimension, &Control::default()).unwrap();
+            let matrix = rotation.to_row_major().unwrap();
+            let vector: Vec<f32> = (0..dimension).map(|i| (i as f32 + 0.3).sin()).collect();
+            let expected = |row: &[f64]| {
+                row.iter()
+                    .zip(&vector)
+                    .fold(0.0, |sum, (m, x)| sum + f64::from(*x) * m) as f32
+            };
+            let expected: Vec<f32> = matrix.chunks(dimension).map(expected).collect();
+            for count in [0, 1, 4, 5, 9] {
+                let which: Vec<usize> = (0..count).map(|i| (i * 7 + 3) % dimension).collect();
+                let wanted: Vec<f32> = which.iter().map(|i| expected[*i]).collect();
+                assert_eq!(rotation.coordinates(&vector, &which), wanted);
+            }
+        }
+    }
+}

@@ -175,6 +175,24 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_room() {
+        assert_eq!((MAX_BYTES, MAX_ENTRIES), (268_435_456, 64));
+    }
+
+    #[test]
+    fn what_is_built_is_counted_and_kept() {
+        let before = cache_info();
+        let first = get_or_build(123_456, 48, &Control::default()).unwrap();
+        let again = get_or_build(123_456, 48, &Control::default()).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        let other = get_or_build(123_457, 48, &Control::default()).unwrap();
+        assert!(!Arc::ptr_eq(&first, &other));
+        let after = cache_info();
+        assert!(after.builds >= before.builds + 2 && after.builds < 1000);
+        assert!(after.entries >= 2 && after.bytes >= first.bytes() + other.bytes());
+    }
+
+    #[test]
     fn the_newest_is_kept_whatever_its_size() {
         let mut state = State::new();
         state.insert(rotation(0, 16), usize::MAX, 9);

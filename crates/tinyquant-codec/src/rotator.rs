@@ -89,3 +89,40 @@ pub(crate) fn norm(row: &[f32]) -> f64 {
     }
     sums.iter().sum::<f64>().sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_counts_every_value() {
+        for len in [1, 2, 7, 8, 9, 16, 19] {
+            let row: Vec<f32> = (1..=len).map(|i| i as f32 / 3.0).collect();
+            let squares: f64 = row.iter().map(|x| f64::from(*x).powi(2)).sum();
+            let expected = squares.sqrt();
+            assert!((norm(&row) / expected - 1.0).abs() < 1e-12, "{len}");
+        }
+    }
+
+    #[test]
+    fn tiles_hold_the_rows_in_order_and_zeros_after_them() {
+        let dimension = 3;
+        for count in [1, TILE - 1, TILE, TILE + 1, 3 * TILE + 2] {
+            let values: Vec<f32> = (1..=count * dimension).map(|i| i as f32).collect();
+            let mut scratch = vec![9.0; TILE * dimension];
+            let mut seen = Vec::new();
+            for_each_tile(
+                values.chunks(dimension),
+                dimension,
+                &mut scratch,
+                |tile, rows| {
+                    assert_eq!((tile * rows.len(), rows.len()), (seen.len(), 3 * TILE));
+                    seen.extend_from_slice(rows);
+                },
+            );
+            assert_eq!(seen.len(), count.next_multiple_of(TILE) * dimension);
+            assert_eq!(seen[..values.len()], values);
+            assert!(seen[values.len()..].iter().all(|value| *value == 0.0));
+        }
+    }
+}

@@ -60,3 +60,44 @@ pub fn rows_of(values: &[f32], dimension: usize) -> Result<usize, Error> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bad_value_is_named_by_row_and_column() {
+        let columns = 10;
+        for position in [0, 9, 10, 1023, 1024, 1025, 2100] {
+            for (bad, value) in [
+                (f32::NAN, "NaN"),
+                (f32::INFINITY, "Infinity"),
+                (f32::NEG_INFINITY, "-Infinity"),
+            ] {
+                let mut values = vec![f32::MAX; 2500];
+                values[position] = bad;
+                values[2400] = f32::NAN;
+                let expected = Error::NonFinite {
+                    row: position / columns,
+                    column: position % columns,
+                    value,
+                };
+                assert_eq!(check_finite(&values, columns), Err(expected));
+            }
+        }
+        assert_eq!(check_finite(&[f32::MIN, -0.0, 1e-45], 3), Ok(()));
+        assert_eq!(check_finite(&[], 0), Ok(()));
+    }
+
+    #[test]
+    fn rows_are_whole() {
+        assert_eq!(rows_of(&[0.0; 12], 4), Ok(3));
+        assert_eq!(rows_of(&[], 4), Ok(0));
+        assert_eq!(rows_of(&[0.0; 4], 0), Err(Error::InvalidDimension));
+        let ragged = Error::RaggedRows {
+            got: 13,
+            dimension: 4,
+        };
+        assert_eq!(rows_of(&[0.0; 13], 4), Err(ragged));
+    }
+}

@@ -1,7 +1,8 @@
 //! Rotation matrices against those of TinyQuant 1.1.0.
 
 use std::sync::Arc;
-use tinyquant_codec::{Control, Error, Rotation, cache_info};
+use tinyquant_codec::{CodecConfig, Control, Error, Rotation, cache_info, rotate};
+use tinyquant_kernels::{Level, force};
 use tinyquant_testkit::{golden, sha256};
 
 fn shared(seed: u64, dimension: usize) -> Arc<Rotation> {
@@ -133,4 +134,34 @@ fn building_can_be_cancelled_and_tried_again() {
         Rotation::shared(77, 300, &control).unwrap().dimension(),
         300
     );
+}
+
+/// Rows of the matrix itself: all but one of their rotated coordinates cancel, and what is left depends on every
+/// rounding of the sums.
+#[test]
+fn sums_are_strict_on_every_level() {
+    let dimension = 100;
+    let rotation = shared(5, dimension);
+    let config = CodecConfig::new(4, 5, dimension as u32, false).unwrap();
+    let all: Vec<usize> = (0..dimension).collect();
+    for scale in [1e-6, 1.0, 1e6] {
+        let matrix = rotation.to_row_major().unwrap();
+        let vectors: Vec<f32> = matrix.iter().map(|value| (value * scale) as f32).collect();
+        let rows = vectors.chunks(dimension);
+        let expected: Vec<f32> = rows
+            .flat_map(|row| rotation.coordinates(row, &all))
+            .collect();
+        for level in Level::supported() {
+            force(Some(level)).unwrap();
+            let rotated = rotate(&vectors, &config, &Control::default()).unwrap();
+            assert!(
+                rotated
+                    .iter()
+                    .zip(&expected)
+                    .all(|(a, b)| a.to_bits() == b.to_bits()),
+                "{level:?}, scale {scale:e}"
+            );
+        }
+        force(None).unwrap();
+    }
 }
