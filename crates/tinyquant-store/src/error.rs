@@ -238,3 +238,38 @@ fn errno(error: &io::Error) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_errors_have_their_symbolic_names() {
+        for (number, name) in [
+            (1, "EPERM"),
+            (2, "ENOENT"),
+            (5, "EIO"),
+            (12, "ENOMEM"),
+            (13, "EACCES"),
+            (16, "EBUSY"),
+            (17, "EEXIST"),
+            (20, "ENOTDIR"),
+            (21, "EISDIR"),
+            (22, "EINVAL"),
+            (23, "ENFILE"),
+            (24, "EMFILE"),
+            (26, "ETXTBSY"),
+            (27, "EFBIG"),
+            (28, "ENOSPC"),
+            (30, "EROFS"),
+            (32, "EPIPE"),
+            (36, "ENAMETOOLONG"),
+            (40, "ELOOP"),
+            (71, "errno 71"),
+            (122, "EDQUOT"),
+        ] {
+            assert_eq!(errno(&io::Error::from_raw_os_error(number)), name);
+        }
+        assert_eq!(errno(&io::Error::other("no number")), "EIO");
+    }
+}

@@ -250,3 +250,84 @@ impl IdTable {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Memory;
+
+    /// A table whose rows all have one tag.
+    fn crowded(rows: u64) -> Result<Vec<u8>, Error> {
+        let mut index = IdIndex::new();
+        for row in 0..rows {
+            index.insert(0, row as u32);
+        }
+        assert_eq!(index.len(), rows);
+        let mut memory = Memory::default();
+        index.write(&mut memory, 10, 0, rows)?;
+        Ok(memory.into_bytes())
+    }
+
+    #[test]
+    fn one_tag_has_as_many_rows_as_a_search_looks_at() {
+        let bytes = crowded(DISTANCE + 1).unwrap();
+        let slots = bytes.as_chunks::<8>().0;
+        let (count, entries) = (u64::from_le_bytes(slots[0]), &slots[1..]);
+        assert_eq!(count, (3 * (DISTANCE + 1)).div_ceil(2));
+        assert_eq!(entries.len() as u64, count);
+        let entries = entries.iter().map(|slot| u64::from_le_bytes(*slot));
+        let expected = (0..count).map(|at| if at <= DISTANCE { at + 1 } else { 0 });
+        assert!(entries.eq(expected));
+        let refused = crowded(DISTANCE + 2).unwrap_err();
+        assert_eq!(refused.code(), tinyquant_codec::ErrorCode::Limit);
+    }
+
+    #[test]
+    fn a_search_ends_at_its_distance() {
+        let find = |bytes: Vec<u8>, wanted: u64| {
+            let len = bytes.len() as u64;
+            let section = Section {
+                kind: 10,
+                crc: 0,
+                offset: 0,
+                len,
+                first: 0,
+                rows: len,
+            };
+            let source = Source::from_bytes(bytes);
+            let table = IdTable::open(&source, section).unwrap();
+            table.find(&source, 0, |row| Ok(row == wanted)).unwrap()
+        };
+        let good = crowded(DISTANCE + 1).unwrap();
+        for row in [0, 1, 7, 8, 4095, DISTANCE] {
+            assert_eq!(find(good.clone(), row), Some(row));
+        }
+        // One entry more, which no writer makes.
+        let mut forged = good;
+        let at = 8 * (DISTANCE as usize + 2);
+        forged[at..at + 8].copy_from_slice(&(DISTANCE + 2).to_le_bytes());
+        assert_eq!(find(forged.clone(), DISTANCE), Some(DISTANCE));
+        assert_eq!(find(forged, DISTANCE + 1), None);
+    }
+
+    #[test]
+    fn rows_of_a_tag_are_found_in_memory_and_move_together() {
+        let mut index = IdIndex::new();
+        let tag = |row: u32| row.wrapping_mul(0x9e37_79b9);
+        for row in 0..5000 {
+            index.insert(tag(row), row);
+        }
+        let mut other = IdIndex::new();
+        index.shift_into(7, &mut other);
+        assert_eq!(other.len(), 5000);
+        for row in 0..5000 {
+            assert!(other.candidates(tag(row)).eq([row + 7]), "{row}");
+        }
+        assert_eq!(other.candidates(tag(5000)).count(), 0);
+    }
+
+    #[test]
+    fn runs_stay_that_are_half_as_large_again_as_what_follows() {
+        assert!(stays(16, 10) && !stays(15, 10) && !stays(0, 0) && stays(1, 0));
+    }
+}

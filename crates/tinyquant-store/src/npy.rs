@@ -137,11 +137,7 @@ impl NpyHeader {
     /// Number of values.
     pub fn len(&self) -> u64 {
         // Checked when the header was read.
-        if self.is_empty() {
-            0
-        } else {
-            self.shape.iter().product()
-        }
+        self.shape.iter().product()
     }
 
     /// Whether there are no values.

@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{POLICIES, coding, content, create, names, new_rows, open, values, verified};
+use common::{POLICIES, coding, content, create, names, new_rows, open, push, values, verified};
+use std::sync::Mutex;
 use tinyquant_codec::{Control, ErrorCode};
-use tinyquant_corpus::{CompressionPolicy, Corpus, Timestamp};
-use tinyquant_store::{CorpusFile, CorpusWriter, Link, Probe, append, save};
+use tinyquant_corpus::{CompressionPolicy, Corpus, StoredRows, Timestamp};
+use tinyquant_store::{CorpusFile, CorpusWriter, Link, Probe, Step, append, save};
 
 #[test]
 fn rows_come_back_under_every_policy() {
@@ -138,5 +139,163 @@ fn vectors_of_any_size_are_good() {
         }
         writer.finish().unwrap();
         assert_eq!(verified(&path, true).len(), 4);
+    }
+}
+
+#[test]
+fn a_writer_says_what_it_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap().join("c.tq");
+    let coding = coding(CompressionPolicy::Fp16, false);
+    let metadata = Some("{\"a\":1}");
+    let mut writer = CorpusWriter::create(
+        &path,
+        "name",
+        coding.clone(),
+        metadata,
+        false,
+        Probe::default(),
+    )
+    .unwrap();
+    for (before, after) in [(0, 3), (3, 5)] {
+        assert_eq!((writer.path(), writer.id()), (&*path, "name"));
+        assert_eq!((writer.coding(), writer.metadata()), (&coding, metadata));
+        assert_eq!(writer.rows(), 0);
+        push(&mut writer, before..after, None).unwrap();
+        assert_eq!(writer.rows(), (after - before) as u64);
+        let written = writer.finish().unwrap();
+        assert_eq!(written.vectors, after as u64);
+        let len = std::fs::metadata(&path).unwrap().len();
+        assert_eq!(written.bytes, len);
+        let file = CorpusFile::open(&path, true).unwrap();
+        assert_eq!((file.id(), file.metadata()), ("name", metadata));
+        assert_eq!((file.live(), file.size_bytes()), (after as u64, len));
+        writer = CorpusWriter::append(&path, Probe::default()).unwrap();
+    }
+    // Nothing was added since.
+    let unchanged = writer.finish().unwrap();
+    assert_eq!(unchanged.vectors, 5);
+    assert_eq!(CorpusFile::open(&path, true).unwrap().commits(), 2);
+}
+
+#[test]
+fn a_writer_that_failed_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.tq");
+    let coding = coding(CompressionPolicy::Passthrough, false);
+    let probe = Probe::new(|step| matches!(step, Step::Write(_)).then_some(0));
+    let mut writer = CorpusWriter::create(&path, "c", coding, None, false, probe).unwrap();
+    // More than a segment.
+    let rows = values(1, 70_000);
+    let mut push = |rows: &[f32]| {
+        let rows = new_rows(rows, None, &[], 0);
+        let pushed = writer.push(&rows, None, &Control::default());
+        pushed.unwrap_err().code()
+    };
+    assert_eq!(push(&rows), ErrorCode::Io);
+    assert_eq!(push(&rows[..10]), ErrorCode::Closed);
+    assert_eq!(writer.finish().unwrap_err().code(), ErrorCode::Closed);
+}
+
+#[test]
+fn verifying_counts_up_to_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.tq");
+    let mut writer = create(&path, coding(CompressionPolicy::Compress, true));
+    let metadata = vec![Some("{}".to_owned()); 20];
+    let (rows, ids) = (values(1, 20), names(0..20));
+    let rows = new_rows(&rows, Some(&ids), &metadata, 5);
+    writer.push(&rows, None, &Control::default()).unwrap();
+    writer.finish().unwrap();
+    let file = CorpusFile::open(&path, true).unwrap();
+    let link = Link::opened(&path, &file).unwrap();
+    let mut corpus = file.into_corpus();
+    corpus.remove("id-3").unwrap();
+    append(&corpus, &link, &path, &Control::default(), Probe::default()).unwrap();
+
+    let seen = Mutex::new(Vec::new());
+    let progress = |done, total| seen.lock().unwrap().push((done, total));
+    let control = Control {
+        cancelled: None,
+        progress: Some(&progress),
+    };
+    CorpusFile::open(&path, true)
+        .unwrap()
+        .verify(&control)
+        .unwrap();
+    let seen = seen.into_inner().unwrap();
+    // Every section has bytes, and those of all are told; texts come with their ends, an id table in two steps.
+    let steps: Vec<usize> = seen.iter().map(|(done, _)| *done).collect();
+    assert!(steps.is_sorted_by(|a, b| a < b), "{steps:?}");
+    assert_eq!(steps.len(), 10, "{steps:?}");
+    let bytes = common::image::Sections::of(&std::fs::read(&path).unwrap());
+    let total: usize = bytes.0.iter().map(|section| section.bytes.len()).sum();
+    assert!(seen.iter().all(|(_, of)| *of == total));
+    assert_eq!(steps.last(), Some(&total));
+}
+
+#[test]
+fn memory_of_an_open_file_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.tq");
+    let heap = || CorpusFile::open(&path, true).unwrap().heap_bytes();
+    let section = 40;
+    let write = |has_residual| {
+        let coding = coding(CompressionPolicy::Compress, has_residual);
+        let mut writer = create(&path, coding);
+        push(&mut writer, 0..10, None).unwrap();
+        writer.finish().unwrap();
+    };
+    write(true);
+    let with_residuals = heap();
+    write(false);
+    // Head, codebook and codes.
+    let plain = heap();
+    assert_eq!(with_residuals - plain, section);
+    let segment = plain - 3 * section - "c".len();
+    assert!(segment > 3 * section, "{segment}");
+    let remove = |rows: &[&str]| {
+        let file = CorpusFile::open(&path, true).unwrap();
+        let link = Link::opened(&path, &file).unwrap();
+        let mut corpus = file.into_corpus();
+        for row in rows {
+            assert!(corpus.remove(row).unwrap());
+        }
+        append(&corpus, &link, &path, &Control::default(), Probe::default()).unwrap();
+    };
+    remove(&["0"]);
+    assert_eq!(heap(), plain + section + 8);
+    remove(&["1", "2"]);
+    assert_eq!(heap(), plain + section + 3 * 8);
+    // Rows with names go into a segment of their own.
+    let mut writer = CorpusWriter::append(&path, Probe::default()).unwrap();
+    push(&mut writer, 10..12, Some(&names(10..12))).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(heap(), 2 * segment + 8 * section + 3 * 8 + "c".len());
+}
+
+/// An id that reads as a number is that of a row only if the row's number is written so.
+#[test]
+fn numbers_of_rows_have_one_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.tq");
+    let mut writer = create(&path, coding(CompressionPolicy::Compress, false));
+    push(&mut writer, 0..11, None).unwrap();
+    writer.finish().unwrap();
+    let corpus = open(&path);
+    for (id, is_there) in [
+        ("0", true),
+        ("1", true),
+        ("10", true),
+        ("11", false),
+        ("", false),
+        ("00", false),
+        ("01", false),
+        ("+1", false),
+        ("-0", false),
+        ("1 ", false),
+        ("18446744073709551616", false),
+    ] {
+        assert_eq!(corpus.contains(id).unwrap(), is_there, "{id:?}");
     }
 }

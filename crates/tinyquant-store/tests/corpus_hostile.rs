@@ -5,8 +5,8 @@ mod common;
 use common::hostile::{
     ENTRIES, change, from, good, judge, refused, with, with_bytes, with_head, without,
 };
-use common::image::{self, Head};
-use common::{detail, memory_folder};
+use common::image::{self, Head, Image};
+use common::{detail, memory_folder, offset, try_content};
 use std::fs;
 use tinyquant_codec::{CodecConfig, ErrorCode};
 
@@ -235,6 +235,97 @@ fn sections_that_do_not_belong_together_are_refused() {
         });
         assert!(["InvalidSegment", "InvalidRows"].contains(&&*refused("gap", &image)));
     }
+}
+
+/// Offset in the error of a file that cannot be opened.
+fn refused_at(image: &Image) -> i64 {
+    offset(&from(image.bytes()).unwrap_err().details())
+}
+
+#[test]
+fn errors_of_the_frame_say_where() {
+    assert_eq!(refused_at(&change(|image| image.kind = 9)), 5);
+    // Reserved bytes, number, and the last byte of the offset of the table.
+    for (at, expected) in [(6, 6), (7, 6), (8, 8), (52, 52), (55, 52), (39, 32)] {
+        for (number, block) in [(1, 0), (2, image::BLOCK)] {
+            let mut bytes = change(|image| image.number = number).bytes();
+            bytes[block + at] ^= 1;
+            let sum = crc32fast::hash(&bytes[block..block + 64]).to_le_bytes();
+            bytes[block + 64..block + 68].copy_from_slice(&sum);
+            let error = from(bytes).unwrap_err();
+            // That of the table is told within its superblock.
+            let block = if expected == 32 { 0 } else { block };
+            assert_eq!(offset(&error.details()), (block + expected) as i64);
+        }
+    }
+    let table = good().bytes().len() - image::ENTRY * good().sections.len();
+    for (index, kind) in (1..=11).enumerate() {
+        let image = with(kind, |section| section.rows = 1 << 40);
+        assert_eq!(refused_at(&image), (table + image::ENTRY * index) as i64);
+        let twice = change(|image| {
+            let section = image.section(kind).clone();
+            image.add(kind, section.first, section.rows, &section.bytes);
+        });
+        let last = twice.sections.last().unwrap().offset;
+        let codes = kind == image::CODES;
+        assert!(refused_at(&twice) == last as i64 || codes, "{kind}");
+    }
+}
+
+#[test]
+fn errors_of_the_head_say_where() {
+    let head = good().section(image::HEAD).offset as i64;
+    let changes: [(Change, i64); 6] = [
+        (("residual", |head| head.residual = 2), 5),
+        (("rotation", |head| head.rotation = 2), 7),
+        (("policy", |head| head.policy = 3), 6),
+        (("bits", |head| head.bit_width = 3), 0),
+        (("seed", |head| head.seed = 8), 16),
+        (("texts", |head| head.id_len = Some(9)), 88),
+    ];
+    for ((what, change), at) in changes {
+        assert_eq!(refused_at(&with_head(change)), head + at, "{what}");
+    }
+    let id = with_head(|head| head.id = vec![255]);
+    let metadata = with_head(|head| head.metadata = Some(vec![255]));
+    for image in [id, metadata] {
+        assert_eq!(refused_at(&image), head + 88);
+    }
+    let short = with_bytes(image::HEAD, &[0; 87]);
+    assert_eq!(refused_at(&short), head);
+    // A head without texts is whole.
+    let bare = with_head(|head| (head.id, head.metadata) = (vec![], None));
+    assert_eq!(from(bare.bytes()).unwrap().id(), "");
+}
+
+#[test]
+fn rows_are_counted_by_32_bits() {
+    let most = u64::from(u32::MAX) - 1;
+    let code = |rows| {
+        from(change(|image| image.rows = rows).bytes())
+            .unwrap_err()
+            .code()
+    };
+    assert_eq!(code(most), ErrorCode::Format);
+    assert_eq!(code(most + 1), ErrorCode::Limit);
+}
+
+#[test]
+fn texts_that_are_wrong_are_found_by_their_row() {
+    let at = |image: &Image| {
+        let corpus = from(image.bytes()).unwrap().into_corpus();
+        let error = try_content(&corpus).unwrap_err();
+        offset(&error.details())
+    };
+    let (ends, texts) = (
+        good().section(image::ID_ENDS).offset as i64,
+        good().section(image::ID_TEXTS).offset as i64,
+    );
+    // The text of row 2 begins at 1 and ends before it.
+    let backwards = with_bytes(image::ID_ENDS, &image::words(&[1, 1, 0]));
+    assert_eq!(at(&backwards), ends + 8);
+    let latin = with_bytes(image::ID_TEXTS, &[b'a', 0xfc, b'?']);
+    assert_eq!(at(&latin), texts + 1);
 }
 
 /// What becomes of a head, and what it is called.

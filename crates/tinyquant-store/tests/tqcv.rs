@@ -45,7 +45,9 @@ fn d64(bits: u8, residual: bool) -> CompressedBatch {
 fn write(path: &Path, batch: &CompressedBatch, metadata: &[u8]) -> Vec<u8> {
     let layout = batch.layout().unwrap().clone();
     let mut writer = TqcvWriter::create(path, true, layout, metadata, Probe::default()).unwrap();
+    assert!(writer.is_empty());
     writer.append(batch).unwrap();
+    assert!(!writer.is_empty());
     writer.finish().unwrap();
     fs::read(path).unwrap()
 }
@@ -84,6 +86,51 @@ fn golden_files_are_read_and_written() {
             assert_eq!(rewrite(&path, &reader, rows), bytes, "{name} by {rows}");
         }
     }
+}
+
+/// Kind and offset of what keeps a file from being opened.
+fn refused(bytes: &[u8]) -> (&'static str, u64) {
+    match reader(bytes) {
+        Err(Error::Malformed { kind, offset, .. }) => (kind, offset),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_header_says_where_it_is_wrong() {
+    let good = golden::bytes("tqcv/with_metadata_5.tqcv");
+    let hash_end = 24 + 64;
+    for (at, value, expected) in [
+        (0, &b"TQCZ"[..], ("BadMagic", 0)),
+        (5, &[1], ("InvalidHeader", 5)),
+        (16, &[0, 0, 0, 0], ("InvalidHeader", 16)),
+        (20, &[3], ("InvalidBitWidth", 20)),
+        (21, &[2], ("InvalidHeader", 21)),
+        (22, &[65], ("InvalidHeader", 22)),
+        (24, &[0xff], ("InvalidUtf8", 24)),
+        (hash_end - 1, &[0], ("InvalidHash", 24)),
+        (hash_end, &[0xff; 4], ("InvalidHeader", hash_end as u64)),
+    ] {
+        let mut bytes = good.clone();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        assert_eq!(refused(&bytes), expected, "{at}");
+    }
+    let longer = [&good[..], &[0]].concat();
+    assert_eq!(refused(&longer), ("TrailingBytes", good.len() as u64));
+}
+
+#[test]
+fn a_file_of_no_records_is_empty() {
+    let header = TqcvHeader {
+        layout: RecordLayout::new("x", 3, 4, false).unwrap(),
+        metadata: b"m".to_vec(),
+        count: 0,
+    };
+    let empty = reader(&header.to_bytes()).unwrap();
+    assert!(empty.is_empty() && empty.read(0, 0).unwrap().is_empty());
+    empty.verify(&Control::default()).unwrap();
+    let full = reader(&golden::bytes("tqcv/golden_100.tqcv")).unwrap();
+    assert!(!full.is_empty());
 }
 
 #[test]

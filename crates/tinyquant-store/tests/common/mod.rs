@@ -129,6 +129,14 @@ pub fn detail(error: &Error, name: &str) -> String {
     }
 }
 
+/// Where in a file an error stands.
+pub fn offset(details: &tinyquant_codec::Details) -> i64 {
+    match details.iter().find(|(key, _)| *key == "offset") {
+        Some((_, tinyquant_codec::Detail::Int(offset))) => *offset,
+        _ => panic!("no offset in {details:?}"),
+    }
+}
+
 /// The system's name of what went wrong.
 pub fn errno<T>(result: Result<T, Error>) -> String {
     let error = result.err().expect("an error");
