@@ -445,3 +445,39 @@ fn sync_folder(target: &Path) -> Result<(), Error> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| Error::io("sync", folder, error))
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_name_until_another_takes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&path, b"old").unwrap();
+        fs::write(&other, b"new").unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(has_name(&file, &path) && !has_name(&file, &other));
+        fs::rename(&other, &path).unwrap();
+        assert!(!has_name(&file, &path));
+        fs::remove_file(&path).unwrap();
+        assert!(!has_name(&file, &path));
+    }
+
+    #[test]
+    fn only_what_is_longer_is_cut() {
+        let file = tempfile::tempfile().unwrap();
+        write_at(&file, b"0123456789", 0).unwrap();
+        for (len, expected) in [(20, 10), (10, 10), (4, 4), (5, 4)] {
+            cut(&file, len).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), expected);
+        }
+    }
+
+    #[test]
+    fn every_path_is_in_a_folder() {
+        for (path, folder) in [("c.tq", "."), ("a/c.tq", "a"), ("/c.tq", "/"), ("/", ".")] {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder));
+        }
+    }
+}

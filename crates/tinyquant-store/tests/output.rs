@@ -140,6 +140,21 @@ fn a_file_that_appears_meanwhile_is_not_replaced() {
     assert_eq!(listing(folder.path()), ["c.tq"]);
 }
 
+/// What may not even be opened for writing is not replaced either.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_runs_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sleep");
+    fs::copy("/bin/sleep", &path).unwrap();
+    let mut child = Command::new(&path).arg("60").spawn().unwrap();
+    let refused = errno(begin(&path, true));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(refused, "ETXTBSY");
+    assert_eq!(listing(folder.path()), ["sleep"]);
+}
+
 #[test]
 fn a_link_stays_and_what_it_points_at_is_replaced() {
     let folder = memory_folder();
