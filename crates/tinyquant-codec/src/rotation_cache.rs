@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn a_build_that_ends_is_withdrawn_alone() {
+        let (one, other) = ((u64::MAX, 5), (u64::MAX, 6));
+        lock().building.extend([one, other]);
+        let is_building = |key| lock().building.contains(&key);
+        drop(Building(one));
+        assert!(!is_building(one) && is_building(other));
+        drop(Building(other));
+        assert!(!is_building(other));
+    }
+
+    #[test]
     fn the_documented_room() {
         assert_eq!((MAX_BYTES, MAX_ENTRIES), (268_435_456, 64));
     }

@@ -41,6 +41,47 @@ fn a_batch_is_its_parts() {
             batch.residuals().to_vec(),
         );
         assert_eq!(parts.unwrap(), batch);
+        let record = batch.record(0).unwrap().to_bytes();
+        assert_eq!(batch.layout().unwrap().record_len(), record.len());
+    }
+}
+
+#[test]
+fn the_largest_records_are_read() {
+    for (dimension, bits) in [(16384, 2), (16384, 4), (65536, 8)] {
+        let packed = vec![1; dimension * usize::from(bits) / 8];
+        let record =
+            CompressedVector::from_parts("a".repeat(64), dimension, bits, packed, None).unwrap();
+        let bytes = record.to_bytes();
+        assert_eq!(CompressedVector::from_bytes(&bytes), Ok(record));
+        let mut longer = bytes;
+        longer[65..69].copy_from_slice(&(dimension as u32 + 1).to_le_bytes());
+        match CompressedVector::from_bytes(&longer) {
+            Err(Error::Malformed { kind, offset, .. }) => {
+                assert_eq!((kind, offset), ("InvalidDimension", 65));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_record_is_refused_for_each_of_its_parts() {
+    let hash = "a".repeat(64);
+    let from_parts = |hash: &str, packed: &[u8], residual: usize| {
+        CompressedVector::from_parts(hash, 9, 4, packed.to_vec(), Some(vec![0; residual]))
+    };
+    let good = [1, 2, 3, 4, 5];
+    from_parts(&hash, &good, 18).unwrap();
+    for (hash, packed, residual) in [
+        (&*hash, &good[..4], 18),
+        (&hash, &good, 17),
+        (&hash, &[1, 2, 3, 4, 0x15], 18),
+        (&hash[1..], &good, 18),
+        (&"A".repeat(64), &good, 18),
+    ] {
+        let refused = from_parts(hash, packed, residual).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InvalidArg, "{refused}");
     }
 }
 
@@ -142,8 +183,15 @@ fn records_of_another_layout_are_refused_with_the_offset() {
         assert_eq!(got, expected, "{at}");
     }
     for len in 0..record.len() {
+        let needed = 7 + match len {
+            0..70 => 70,
+            70..76 => 76,
+            76..80 => 80,
+            _ => 98,
+        };
+        let got = 7 + len as u64;
         let error = layout.read(&record[..len], 7).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::Truncated, "{len}");
+        assert_eq!(error, Error::Truncated { needed, got });
     }
     let longer = [&record[..], &[0]].concat();
     let error = layout.read(&longer, 7).unwrap_err();
@@ -160,6 +208,8 @@ fn records_of_another_layout_are_refused_with_the_offset() {
 
     let plain = RecordLayout::new(layout.config_hash(), 9, 4, false).unwrap();
     let error = plain.read(&record, 0).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("residual flag 1, its file 0"), "{text}");
     assert!(
         matches!(
             error,
