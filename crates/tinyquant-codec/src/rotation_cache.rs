@@ -209,6 +209,10 @@ mod tests {
         state.insert(rotation(0, 16), usize::MAX, 9);
         assert_eq!(state.insert(rotation(1, 64), 1, 9).len(), 1);
         assert_eq!(seeds(&state), [1]);
+        state.insert(rotation(2, 64), usize::MAX, 9);
+        let room = rotation(3, 64).bytes();
+        assert_eq!(state.insert(rotation(3, 64), room, 9).len(), 2);
+        assert_eq!(seeds(&state), [3]);
     }
 
     #[test]

@@ -81,6 +81,27 @@ fn rotating_keeps_rows_in_place() {
 }
 
 #[test]
+fn a_residual_beyond_f16_is_named_with_its_value() {
+    let config = config(2, 2, true);
+    let codebook = Codebook::from_entries(&[-1.0, 0.0, 1.0, 2.0], 2).unwrap();
+    let control = Control::default();
+    let rotation = tinyquant_codec::Rotation::shared(42, 2, &control).unwrap();
+    let matrix = rotation.to_row_major().unwrap();
+    // What rotates to 0.5 and a million.
+    let vector: Vec<f32> = (0..2)
+        .map(|column| (matrix[column] * 0.5 + matrix[2 + column] * 1e6) as f32)
+        .collect();
+    let vectors = [&[0.0; 4][..], &vector].concat();
+    match compress_batch(&vectors, &config, &codebook, None, &control) {
+        Err(Error::ResidualOverflow { row, column, value }) => {
+            assert_eq!((row, column), (2, 1));
+            assert!((value - (1e6 - 2.0)).abs() < 1.0, "{value}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_record_that_decodes_beyond_f32_is_named() {
     let (config, codebook) = (config(4, 9, true), codebook(4));
     let vectors = seeded::normal(3, 200 * 9, 0.3);

@@ -200,6 +200,7 @@ fn records_of_another_layout_are_refused_with_the_offset() {
             error,
             Error::Malformed {
                 kind: "TrailingBytes",
+                offset: 105,
                 ..
             }
         ),
