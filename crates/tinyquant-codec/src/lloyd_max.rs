@@ -44,8 +44,9 @@ pub(crate) fn train(
 /// Levels in equal steps of the cube root of the density, which is where the best levels lie as their number
 /// grows (Panter and Dite, 1951). The density is taken from equally filled cells of the distinct values.
 fn initial(distinct: &[f32], levels: usize) -> Vec<f64> {
-    let cells = (8 * levels).min(distinct.len() - 1);
-    let edge = |cell: usize| f64::from(distinct[cell * (distinct.len() - 1) / cells]);
+    let last = distinct.len() - 1;
+    let cells = (8 * levels).min(last);
+    let edge = |cell: usize| f64::from(distinct[cell * last / cells]);
     // A cell of mass 1 and width w has density 1/w, whose cube root over the cell sums to w^(2/3).
     let weight = |cell: usize| libm::cbrt(edge(cell + 1) - edge(cell)).powi(2);
     let weights: Vec<f64> = (0..cells).map(weight).collect();
@@ -54,7 +55,8 @@ fn initial(distinct: &[f32], levels: usize) -> Vec<f64> {
     let (mut cell, mut before) = (0, 0.0);
     for k in 0..levels {
         let target = total * (k as f64 + 0.5) / levels as f64;
-        while cell + 1 < cells && before + weights[cell] < target {
+        // The last target lies half a level below the sum of all weights: the last cell is never passed.
+        while before + weights[cell] < target {
             before += weights[cell];
             cell += 1;
         }
