@@ -147,7 +147,13 @@ fn a_program_that_runs_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sleep");
     fs::copy("/bin/sleep", &path).unwrap();
-    let mut child = Command::new(&path).arg("60").spawn().unwrap();
+    // Until it runs, a program that another test starts meanwhile holds the copy open.
+    let mut child = loop {
+        match Command::new(&path).arg("60").spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+            child => break child.unwrap(),
+        }
+    };
     let refused = errno(begin(&path, true));
     child.kill().unwrap();
     child.wait().unwrap();
