@@ -1,24 +1,15 @@
 //! Blocks of work: what callers see of them is the progress, and that neither bytes nor errors depend on them.
 
+mod common;
+
+use common::{codebook, config};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tinyquant_codec::{
-    Codebook, CodecConfig, CompressedBatch, CompressedVector, Control, Error, compress,
-    compress_batch, decompress_batch, decompress_payloads, decompress_records, rotate,
+    Codebook, CompressedBatch, CompressedVector, Control, Error, compress, compress_batch,
+    decompress_batch, decompress_payloads, decompress_records, rotate,
 };
 use tinyquant_testkit::seeded;
-
-fn config(bits: u8, dimension: u32, residual: bool) -> CodecConfig {
-    CodecConfig::new(bits, 42, dimension, residual).unwrap()
-}
-
-fn codebook(bits: u8) -> Codebook {
-    let levels = 1_i16 << bits;
-    let entries: Vec<f32> = (0..levels)
-        .map(|k| f32::from(2 * k + 1 - levels) / f32::from(levels))
-        .collect();
-    Codebook::from_entries(&entries, bits).unwrap()
-}
 
 /// What a call reports of its progress, in order: one thread does the work.
 fn reports(call: impl FnOnce(&Control)) -> Vec<(usize, usize)> {

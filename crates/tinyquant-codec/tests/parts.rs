@@ -1,22 +1,20 @@
 //! Batches and layouts of their parts, and records read under a known layout.
 
+mod common;
+
+use common::{codebook, config};
 use tinyquant_codec::{
-    Codebook, CodecConfig, CompressedBatch, CompressedVector, Control, Error, ErrorCode,
-    RecordLayout, compress_batch,
+    CompressedBatch, CompressedVector, Control, Error, ErrorCode, RecordLayout, compress_batch,
 };
 use tinyquant_testkit::seeded;
 
 const HASH: &str = "phase17-golden";
 
 fn batch(dimension: u32, bits: u8, residual: bool) -> CompressedBatch {
-    let levels = 1_i16 << bits;
-    let entries: Vec<f32> = (0..levels)
-        .map(|k| f32::from(2 * k + 1 - levels) / f32::from(levels))
-        .collect();
     compress_batch(
         &seeded::normal(5, 3 * dimension as usize, 0.3),
-        &CodecConfig::new(bits, 42, dimension, residual).unwrap(),
-        &Codebook::from_entries(&entries, bits).unwrap(),
+        &config(bits, dimension, residual),
+        &codebook(bits),
         None,
         &Control::default(),
     )

@@ -1,5 +1,8 @@
 //! Level-1 records and codebook files: golden bytes, and every way of being wrong.
 
+mod common;
+
+use common::{codebook, config};
 use proptest::prelude::*;
 use serde_json::Value;
 use tinyquant_codec::{
@@ -7,18 +10,6 @@ use tinyquant_codec::{
     compress_batch, decompress, decompress_batch, decompress_records,
 };
 use tinyquant_testkit::{golden, seeded, sha256};
-
-fn codebook(bits: u8) -> Codebook {
-    let levels = 1_i16 << bits;
-    let entries: Vec<f32> = (0..levels)
-        .map(|k| f32::from(2 * k + 1 - levels) / f32::from(levels))
-        .collect();
-    Codebook::from_entries(&entries, bits).unwrap()
-}
-
-fn config(bits: u8, dimension: u32, residual: bool) -> CodecConfig {
-    CodecConfig::new(bits, 42, dimension, residual).unwrap()
-}
 
 /// Verdicts on upstream's malformed records. Upstream accepts the ones marked `lax`; they do not survive a
 /// round trip and are refused here.
