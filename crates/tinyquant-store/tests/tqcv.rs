@@ -176,7 +176,7 @@ fn records_are_found_without_reading_the_others() {
     let mut bytes = write(&path, &batch, b"?");
     // A record that is broken does not keep the others from being read.
     let (body, stride) = (96, 4 + batch.layout().unwrap().record_len());
-    bytes[body + 9 * stride] ^= 1;
+    bytes[body + 9 * stride + 1] ^= 1;
     fs::write(&path, &bytes).unwrap();
     for is_mapped in [true, false] {
         let reader = TqcvReader::open(&path, is_mapped).unwrap();
@@ -200,6 +200,9 @@ fn records_are_found_without_reading_the_others() {
             (*offset, at.as_deref()),
             ((body + 9 * stride) as u64, Some(&*path))
         );
+        let (got, expected) = ((stride - 4) ^ 256, stride - 4);
+        let lengths = format!("record length {got}, expected {expected} ");
+        assert!(error.to_string().contains(&lengths), "{error}");
         let verified = reader.verify(&Control::default()).unwrap_err();
         assert_eq!(verified.to_string(), error.to_string());
         for (from, count) in [(200, 1), (0, 201), (u64::MAX, 1), (1, u64::MAX)] {
