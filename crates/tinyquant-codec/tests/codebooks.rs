@@ -170,6 +170,8 @@ fn codebooks_are_equal_by_the_bits_of_their_entries() {
 #[test]
 fn a_code_is_the_number_of_thresholds_that_a_value_reaches() {
     let codebook = Codebook::from_entries(&[-3.0, -1.0, 1.0, 5.0], 2).unwrap();
+    let least = codebook.thresholds()[0];
+    assert!(least.is_infinite() && least < 0.0, "{least}");
     for (code, middle) in [(1, -2.0), (2, 0.0), (3, 3.0)] {
         let threshold = codebook.thresholds()[usize::from(code)];
         assert!((threshold - middle).abs() < 1e-6, "{threshold}");
@@ -177,6 +179,9 @@ fn a_code_is_the_number_of_thresholds_that_a_value_reaches() {
         assert_eq!(codebook.code(threshold.next_down()), code - 1);
     }
     assert_eq!([-9.0, f32::MAX].map(|value| codebook.code(value)), [0, 3]);
+    // Of two zeros the first one stands for both.
+    let zeros = Codebook::from_entries(&[-1.0, -0.0, 0.0, 1.0], 2).unwrap();
+    assert_eq!([-0.0, 0.0].map(|value| zeros.code(value)), [1, 1]);
 }
 
 #[test]
