@@ -1,15 +1,12 @@
 //! Codebooks: what training makes of few values, what a damaged file is told, and what a code means.
 
-use tinyquant_codec::{
-    Codebook, CodecConfig, Control, Error, TrainMethod, check_batch, compress_batch,
-};
+mod common;
 
-fn config(bits: u8, dimension: u32) -> CodecConfig {
-    CodecConfig::new(bits, 42, dimension, false).unwrap()
-}
+use common::config;
+use tinyquant_codec::{Codebook, Control, Error, TrainMethod, check_batch, compress_batch};
 
 fn train(values: &[f32], bits: u8, method: TrainMethod) -> Result<Codebook, Error> {
-    Codebook::train(values, &config(bits, 1), method, &Control::default())
+    Codebook::train(values, &config(bits, 1, false), method, &Control::default())
 }
 
 #[test]
@@ -48,7 +45,13 @@ fn too_few_values_are_counted() {
 fn what_cannot_be_trained_on_is_named() {
     let control = Control::default();
     let train = |values: &[f32]| {
-        Codebook::train(values, &config(2, 4), TrainMethod::TinyQuant, &control).unwrap_err()
+        Codebook::train(
+            values,
+            &config(2, 4, false),
+            TrainMethod::TinyQuant,
+            &control,
+        )
+        .unwrap_err()
     };
     assert_eq!(
         train(&[0.0; 6]),
@@ -188,12 +191,12 @@ fn a_code_is_the_number_of_thresholds_that_a_value_reaches() {
 fn a_batch_is_checked_before_it_is_decompressed() {
     let control = Control::default();
     let codebook = Codebook::from_entries(&[-1.0, 0.0, 1.0, 2.0], 2).unwrap();
-    let batch = compress_batch(&[0.5; 8], &config(2, 4), &codebook, None, &control).unwrap();
-    assert_eq!(check_batch(&batch, &config(2, 4), &codebook), Ok(()));
+    let batch = compress_batch(&[0.5; 8], &config(2, 4, false), &codebook, None, &control).unwrap();
+    assert_eq!(check_batch(&batch, &config(2, 4, false), &codebook), Ok(()));
     assert!(matches!(
-        check_batch(&batch, &config(2, 8), &codebook),
+        check_batch(&batch, &config(2, 8, false), &codebook),
         Err(Error::ConfigMismatch { row: Some(0), .. })
     ));
-    let empty = compress_batch(&[], &config(2, 4), &codebook, None, &control).unwrap();
-    assert_eq!(check_batch(&empty, &config(2, 8), &codebook), Ok(()));
+    let empty = compress_batch(&[], &config(2, 4, false), &codebook, None, &control).unwrap();
+    assert_eq!(check_batch(&empty, &config(2, 8, false), &codebook), Ok(()));
 }

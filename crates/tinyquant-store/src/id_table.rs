@@ -254,23 +254,24 @@ impl IdTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segment::kind;
     use crate::sink::Memory;
 
-    /// A table whose rows all have one tag.
-    fn crowded(rows: u64) -> Result<Vec<u8>, Error> {
+    /// A table whose rows all have one tag, and its bytes.
+    fn crowded(rows: u64) -> Result<(Section, Vec<u8>), Error> {
         let mut index = IdIndex::new();
         for row in 0..rows {
             index.insert(0, row as u32);
         }
         assert_eq!(index.len(), rows);
         let mut memory = Memory::default();
-        index.write(&mut memory, 10, 0, rows)?;
-        Ok(memory.into_bytes())
+        let section = index.write(&mut memory, kind::ID_TABLE, 0, rows)?;
+        Ok((section, memory.into_bytes()))
     }
 
     #[test]
     fn one_tag_has_as_many_rows_as_a_search_looks_at() {
-        let bytes = crowded(DISTANCE + 1).unwrap();
+        let (_, bytes) = crowded(DISTANCE + 1).unwrap();
         let slots = bytes.as_chunks::<8>().0;
         let (count, entries) = (u64::from_le_bytes(slots[0]), &slots[1..]);
         assert_eq!(count, (3 * (DISTANCE + 1)).div_ceil(2));
@@ -284,30 +285,21 @@ mod tests {
 
     #[test]
     fn a_search_ends_at_its_distance() {
-        let find = |bytes: Vec<u8>, wanted: u64| {
-            let len = bytes.len() as u64;
-            let section = Section {
-                kind: 10,
-                crc: 0,
-                offset: 0,
-                len,
-                first: 0,
-                rows: len,
-            };
-            let source = Source::from_bytes(bytes);
+        let (mut section, mut bytes) = crowded(DISTANCE + 1).unwrap();
+        let find = |section: Section, bytes: &[u8], wanted: u64| {
+            let source = Source::from_bytes(bytes.to_vec());
             let table = IdTable::open(&source, section).unwrap();
             table.find(&source, 0, |row| Ok(row == wanted)).unwrap()
         };
-        let good = crowded(DISTANCE + 1).unwrap();
         for row in [0, 1, 7, 8, 4095, DISTANCE] {
-            assert_eq!(find(good.clone(), row), Some(row));
+            assert_eq!(find(section, &bytes, row), Some(row));
         }
         // One entry more, which no writer makes.
-        let mut forged = good;
+        section.rows += 1;
         let at = 8 * (DISTANCE as usize + 2);
-        forged[at..at + 8].copy_from_slice(&(DISTANCE + 2).to_le_bytes());
-        assert_eq!(find(forged.clone(), DISTANCE), Some(DISTANCE));
-        assert_eq!(find(forged, DISTANCE + 1), None);
+        bytes[at..at + 8].copy_from_slice(&(DISTANCE + 2).to_le_bytes());
+        assert_eq!(find(section, &bytes, DISTANCE), Some(DISTANCE));
+        assert_eq!(find(section, &bytes, DISTANCE + 1), None);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{POLICIES, coding, content, create, names, new_rows, open, push, values, verified};
+use common::{
+    POLICIES, coding, content, create, make_file, names, new_rows, open, push, values, verified,
+};
 use std::sync::Mutex;
 use tinyquant_codec::{Control, ErrorCode};
 use tinyquant_corpus::{CompressionPolicy, Corpus, StoredRows, Timestamp};
@@ -279,9 +281,7 @@ fn memory_of_an_open_file_is_counted() {
 fn numbers_of_rows_have_one_spelling() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.tq");
-    let mut writer = create(&path, coding(CompressionPolicy::Compress, false));
-    push(&mut writer, 0..11, None).unwrap();
-    writer.finish().unwrap();
+    make_file(&path, 11);
     let corpus = open(&path);
     for (id, is_there) in [
         ("0", true),

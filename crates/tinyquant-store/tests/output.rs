@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{coding, content, create, errno, listing, memory_folder, open, push, verified};
+use common::{
+    coding, content, create, errno, listing, make_file, memory_folder, open, push, verified,
+};
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -23,12 +25,6 @@ fn write(path: &Path, overwrite: bool, bytes: &[u8]) -> Result<u64, Error> {
     let mut output = begin(path, overwrite)?;
     output.write(bytes)?;
     output.commit()
-}
-
-fn make_file(path: &Path, rows: usize) {
-    let mut writer = create(path, coding(CompressionPolicy::Compress, false));
-    push(&mut writer, 0..rows, None).unwrap();
-    writer.finish().unwrap();
 }
 
 #[test]

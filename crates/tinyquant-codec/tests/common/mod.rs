@@ -1,4 +1,5 @@
 //! What the tests of the codec share.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use tinyquant_codec::{Codebook, CodecConfig};
 

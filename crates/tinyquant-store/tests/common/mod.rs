@@ -70,6 +70,13 @@ pub fn create(path: &Path, coding: Coding) -> CorpusWriter {
     CorpusWriter::create(path, "c", coding, None, true, Probe::default()).unwrap()
 }
 
+/// A file of rows without names.
+pub fn make_file(path: &Path, rows: usize) {
+    let mut writer = create(path, coding(CompressionPolicy::Compress, false));
+    push(&mut writer, 0..rows, None).unwrap();
+    writer.finish().unwrap();
+}
+
 /// Adds rows of which number `i` is made from seed `i`.
 pub fn push(
     writer: &mut CorpusWriter,
