@@ -28,9 +28,9 @@ pub struct Output {
     target: PathBuf,
     /// The file under its temporary name; none for an old file that grows.
     partial: Option<PathBuf>,
-    file: File,
-    /// Holds the lock of the file that will be replaced.
-    replaced: Option<File>,
+    file: Locked,
+    /// The file that will be replaced.
+    replaced: Option<Locked>,
     /// Those of the file that will be replaced.
     permissions: Option<Permissions>,
     /// Length of an old file until what was added to it counts.
@@ -79,10 +79,7 @@ impl Output {
         // Some network file systems lock only what is open for writing.
         let mut options = OpenOptions::new();
         match options.read(true).write(true).open(&output.target) {
-            Ok(old) => {
-                lock(&old, &output.target)?;
-                output.replaced = Some(old);
-            }
+            Ok(old) => output.replaced = Some(Locked::new(old, &output.target)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // A file that may be replaced but not written has no writer of this crate to keep out.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
@@ -94,7 +91,7 @@ impl Output {
             output.set_permissions(writable(permissions.clone()));
             output.permissions = Some(permissions);
         }
-        let emptied = output.file.set_len(0);
+        let emptied = output.file.0.set_len(0);
         emptied.map_err(|error| output.failed("write", error))?;
         Ok(output)
     }
@@ -189,7 +186,7 @@ impl Output {
     /// Cuts off bytes beyond the next one, which a killed writer left in an old file.
     pub(crate) fn trim(&mut self) -> Result<(), Error> {
         self.flush()?;
-        let trimmed = cut(&self.file, self.position);
+        let trimmed = cut(&self.file.0, self.position);
         trimmed.map_err(|error| self.broken("write", error))
     }
 
@@ -199,7 +196,7 @@ impl Output {
     /// `Io` (`ERR_TQ_IO`).
     pub fn read_back(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
         self.flush()?;
-        crate::source::read_at(&self.file, buffer, offset)
+        crate::source::read_at(&self.file.0, buffer, offset)
             .map_err(|error| self.failed("read", error))
     }
 
@@ -210,7 +207,7 @@ impl Output {
     pub fn sync(&mut self) -> Result<(), Error> {
         self.flush()?;
         self.ask(Step::Sync)?;
-        let synced = self.file.sync_all();
+        let synced = self.file.0.sync_all();
         synced.map_err(|error| self.broken("sync", error))
     }
 
@@ -239,7 +236,7 @@ impl Output {
 
     /// Where permissions cannot be set, those that the system gave stay.
     fn set_permissions(&self, permissions: Permissions) {
-        let _ = self.file.set_permissions(permissions);
+        let _ = self.file.0.set_permissions(permissions);
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -260,7 +257,7 @@ impl Output {
         }
         let stop = self.probe.ask(Step::Write(bytes.len()));
         let bytes = &bytes[..stop.unwrap_or(bytes.len()).min(bytes.len())];
-        write_at(&self.file, bytes, offset).map_err(|error| self.broken("write", error))?;
+        write_at(&self.file.0, bytes, offset).map_err(|error| self.broken("write", error))?;
         match stop {
             Some(_) => Err(self.stopped()),
             None => Ok(()),
@@ -298,7 +295,7 @@ impl Drop for Output {
         if let Some(partial) = &self.partial {
             let _ = fs::remove_file(partial);
         } else if let Some(len) = self.old_len {
-            let _ = cut(&self.file, len);
+            let _ = cut(&self.file.0, len);
         }
     }
 }
@@ -367,13 +364,13 @@ fn open_locked(
     options: &OpenOptions,
     action: &'static str,
     target: &Path,
-) -> Result<File, Error> {
+) -> Result<Locked, Error> {
     for _ in 0..ATTEMPTS {
         let file = options
             .open(path)
             .map_err(|error| Error::io(action, target, error))?;
-        lock(&file, target)?;
-        if has_name(&file, path) {
+        let file = Locked::new(file, target)?;
+        if has_name(&file.0, path) {
             return Ok(file);
         }
     }
@@ -381,16 +378,31 @@ fn open_locked(
     Err(Error::Locked { path })
 }
 
-fn lock(file: &File, target: &Path) -> Result<(), Error> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            let path = target.to_owned();
-            Err(Error::Locked { path })
+/// A file whose lock ends where this is dropped, even if a program that was just started still has it open.
+#[derive(Debug)]
+struct Locked(File);
+
+impl Locked {
+    fn new(file: File, target: &Path) -> Result<Self, Error> {
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                let path = target.to_owned();
+                Err(Error::Locked { path })
+            }
+            // Some network file systems have no locks.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Ok(Self(file))
+            }
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", target, error)),
         }
-        // Some network file systems have no locks.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-        Err(TryLockError::Error(error)) => Err(Error::io("lock", target, error)),
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing it ends the lock as well, once nobody else has it open.
+        let _ = self.0.unlock();
     }
 }
 
@@ -462,6 +474,25 @@ mod tests {
         assert!(!has_name(&file, &path));
         fs::remove_file(&path).unwrap();
         assert!(!has_name(&file, &path));
+    }
+
+    /// As a child process does between its start and its program.
+    #[test]
+    fn a_lock_ends_while_others_have_the_file_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let create = || Output::create(&path, true, Probe::default());
+        let output = create().unwrap();
+        let copies = [output.file.0.try_clone().unwrap()];
+        assert!(create().is_err());
+        output.commit().unwrap();
+        let output = create().unwrap();
+        let copy = |file: &Locked| file.0.try_clone().unwrap();
+        let more = [&output.file, output.replaced.as_ref().unwrap()].map(copy);
+        drop(output);
+        Output::extend(&path, Probe::default()).unwrap();
+        create().unwrap();
+        drop((copies, more));
     }
 
     #[test]
