@@ -184,8 +184,8 @@ impl CorpusFile {
                 return Ok(found);
             }
         }
-        let number = row_number(id).filter(|&row| row < self.commit.rows);
-        Ok(number.filter(|&row| is_live(row) && self.is_numbered(row)))
+        let number = row_number(id).filter(|&row| self.is_numbered(row));
+        Ok(number.filter(|&row| is_live(row)))
     }
 
     /// Reads the whole file: all checksums, that every row can be read and every id leads to its row.
@@ -198,7 +198,7 @@ impl CorpusFile {
         verify::verify(self, control)
     }
 
-    /// Whether the id of a row is its number.
+    /// Whether there is such a row and its id is its number.
     pub(crate) fn is_numbered(&self, row: u64) -> bool {
         self.segment(row).is_ok_and(|segment| segment.ids.is_none())
     }

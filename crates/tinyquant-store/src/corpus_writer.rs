@@ -555,11 +555,10 @@ impl CorpusWriter {
                 .last()
                 .filter(|table| !stays(table.section().rows, rows - first))
             {
-                // Rows are counted from the first one of the table.
-                let start = table.section().first.min(first);
+                let start = table.section().first;
                 let mut larger = IdIndex::new();
                 let is_live = |row| !self.removed.contains(&row);
-                table.copy_into(&old.source, start, &mut larger, is_live)?;
+                table.copy_into(&old.source, &mut larger, is_live)?;
                 merged.shift_into((first - start) as u32, &mut larger);
                 (merged, first) = (larger, start);
                 kept.pop();

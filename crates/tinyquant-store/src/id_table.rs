@@ -228,23 +228,20 @@ impl IdTable {
         Ok(None)
     }
 
-    /// Puts the entries of rows that `is_live` takes into an index whose rows are counted from `first`, which does
-    /// not lie beyond its own.
+    /// Puts the entries of rows that `is_live` takes into an index whose rows are counted from the first one of the table.
     pub(crate) fn copy_into(
         &self,
         source: &Source,
-        first: u64,
         index: &mut IdIndex,
         is_live: impl Fn(u64) -> bool,
     ) -> Result<(), Error> {
-        let shift = (self.section.first - first) as u32;
         let bytes = self.section.bytes(source)?;
         for slot in bytes.as_chunks::<8>().0.iter().skip(1) {
             let entry = u64::from_le_bytes(*slot);
             let row = entry as u32;
             let is_row = row != 0 && u64::from(row) <= self.section.rows;
             if is_row && is_live(self.section.first + u64::from(row) - 1) {
-                index.insert((entry >> 32) as u32, row - 1 + shift);
+                index.insert((entry >> 32) as u32, row - 1);
             }
         }
         Ok(())
@@ -281,6 +278,23 @@ mod tests {
         assert!(entries.eq(expected));
         let refused = crowded(DISTANCE + 2).unwrap_err();
         assert_eq!(refused.code(), tinyquant_codec::ErrorCode::Limit);
+    }
+
+    #[test]
+    fn rows_that_a_table_is_not_about_are_not_found() {
+        let (mut section, bytes) = crowded(10).unwrap();
+        (section.first, section.rows) = (100, 8);
+        let source = Source::from_bytes(bytes);
+        let table = IdTable::open(&source, section).unwrap();
+        for (row, expected) in [(100, Some(100)), (107, Some(107)), (108, None), (7, None)] {
+            let found = table.find(&source, 0, |at| Ok(at == row)).unwrap();
+            assert_eq!(found, expected);
+        }
+        let mut index = IdIndex::new();
+        table
+            .copy_into(&source, &mut index, |row| row != 103)
+            .unwrap();
+        assert!(index.candidates(0).eq([0, 1, 2, 4, 5, 6, 7]));
     }
 
     #[test]

@@ -250,10 +250,9 @@ impl<'a, S: Sink> IndexWriter<'a, S> {
             if index.len() == 0 || stays(table.section().rows, image.rows - first) {
                 break;
             }
-            // Rows are counted from the first one of the table.
-            let start = table.section().first.min(first);
+            let start = table.section().first;
             let mut larger = IdIndex::new();
-            table.copy_into(&held.file.source, start, &mut larger, is_live)?;
+            table.copy_into(&held.file.source, &mut larger, is_live)?;
             index.shift_into((first - start) as u32, &mut larger);
             (index, first) = (larger, start);
             tables.pop();

@@ -351,3 +351,46 @@ impl Pending {
         Ok(sections)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_a_gigabyte_at_most() {
+        // Zeros that nobody writes take no memory.
+        let text = String::from_utf8(vec![0; MAX_TEXT + 1]).unwrap();
+        Pending::check_text(&text[..MAX_TEXT]).unwrap();
+        let refused = Pending::check_text(&text).unwrap_err();
+        assert_eq!(refused.code(), tinyquant_codec::ErrorCode::Limit);
+    }
+
+    #[test]
+    fn a_segment_is_full_where_no_row_more_fits() {
+        let is_full = |rows, bytes, text: usize| {
+            let pending = Pending {
+                rows,
+                packed: vec![0; bytes],
+                ids: "x".repeat(text / 3),
+                metadata: "x".repeat(text - text / 3),
+                ..Pending::default()
+            };
+            pending.is_full()
+        };
+        for (rows, bytes, text, expected) in [
+            (65_535, 65_535, 0, false),
+            (65_536, 65_536, 0, true),
+            // Rows of 64 KB.
+            (255, 255 << 16, 0, false),
+            (256, 256 << 16, 0, true),
+            (3, 3, (16 << 20) - 1, false),
+            (3, 3, 16 << 20, true),
+        ] {
+            assert_eq!(
+                is_full(rows, bytes, text),
+                expected,
+                "{rows} {bytes} {text}"
+            );
+        }
+    }
+}

@@ -2,13 +2,15 @@
 
 mod common;
 
+use common::image::{self, Sections};
 use common::{
     POLICIES, coding, content, create, make_file, names, new_rows, open, push, values, verified,
 };
 use std::sync::Mutex;
-use tinyquant_codec::{Control, ErrorCode};
-use tinyquant_corpus::{CompressionPolicy, Corpus, StoredRows, Timestamp};
-use tinyquant_store::{CorpusFile, CorpusWriter, Link, Probe, Step, append, save};
+use tinyquant_codec::{CodecConfig, Control, ErrorCode};
+use tinyquant_corpus::{Coding, CompressionPolicy, Corpus, StoredRows, Timestamp};
+use tinyquant_store::{CorpusFile, CorpusWriter, Link, Probe, Source, Step, append, save};
+use tinyquant_testkit::seeded;
 
 #[test]
 fn rows_come_back_under_every_policy() {
@@ -181,6 +183,24 @@ fn a_writer_says_what_it_writes() {
 }
 
 #[test]
+fn saving_counts_the_vectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("1.tq"), folder.path().join("2.tq"));
+    let mut writer = create(&one, coding(CompressionPolicy::Compress, false));
+    push(&mut writer, 0..2500, None).unwrap();
+    writer.finish().unwrap();
+    let seen = Mutex::new(Vec::new());
+    let progress = |done, total| seen.lock().unwrap().push((done, total));
+    let control = Control {
+        cancelled: None,
+        progress: Some(&progress),
+    };
+    save(&open(&one), &other, &control, Probe::default()).unwrap();
+    let steps = [1024, 2048, 2500].map(|done| (done, 2500));
+    assert_eq!(*seen.lock().unwrap(), steps);
+}
+
+#[test]
 fn a_writer_that_failed_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.tq");
@@ -230,10 +250,50 @@ fn verifying_counts_up_to_the_end() {
     let steps: Vec<usize> = seen.iter().map(|(done, _)| *done).collect();
     assert!(steps.is_sorted_by(|a, b| a < b), "{steps:?}");
     assert_eq!(steps.len(), 10, "{steps:?}");
-    let bytes = common::image::Sections::of(&std::fs::read(&path).unwrap());
+    let bytes = Sections::of(&std::fs::read(&path).unwrap());
     let total: usize = bytes.0.iter().map(|section| section.bytes.len()).sum();
     assert!(seen.iter().all(|(_, of)| *of == total));
     assert_eq!(steps.last(), Some(&total));
+}
+
+/// Large sections are read in pieces of 4 MB, of whole rows.
+#[test]
+fn verifying_takes_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.tq");
+    let coding = Coding {
+        config: CodecConfig::new(2, 42, 15_000, false).unwrap(),
+        ..coding(CompressionPolicy::Passthrough, false)
+    };
+    let mut writer = create(&path, coding);
+    let rows = seeded::normal(1, 150 * 15_000, 1.0);
+    let rows = new_rows(&rows, None, &[], 0);
+    writer.push(&rows, None, &Control::default()).unwrap();
+    writer.finish().unwrap();
+    let seen = Mutex::new(vec![0]);
+    let progress = |done, _| seen.lock().unwrap().push(done);
+    let control = Control {
+        cancelled: None,
+        progress: Some(&progress),
+    };
+    let file = CorpusFile::open(&path, true).unwrap();
+    file.verify(&control).unwrap();
+    let seen = seen.into_inner().unwrap();
+    let steps: Vec<usize> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let piece = (4 << 20) / 60_000 * 60_000;
+    assert_eq!(steps[..3], [piece, piece, 150 * 60_000 - 2 * piece]);
+    // A row that no vector gives is told wherever it lies.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let sections = Sections::of(&bytes).0;
+    let codes = sections.iter().find(|section| section.kind == image::CODES);
+    let row = codes.unwrap().offset as usize + 130 * 60_000;
+    bytes[row + 10] = 0x80;
+    bytes[row + 11] = 0x7f;
+    image::seal(&mut bytes);
+    let file = CorpusFile::from_source(Source::from_bytes(bytes)).unwrap();
+    let error = file.verify(&Control::default()).unwrap_err();
+    assert_eq!(common::offset(&error.details()), row as i64);
+    assert!(error.to_string().contains("row 130 "), "{error}");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 mod common;
 
-use common::hostile::{IDS, change, from, good, head, judge, refused, with_bytes, with_head};
+use common::hostile::{
+    self, IDS, change, from, good, head, judge, refused, with_bytes, with_head, without,
+};
 use common::image::{self, Head, Image, Section};
-use common::{detail, memory_folder};
+use common::{detail, memory_folder, offset};
 use std::fs;
 use std::time::{Duration, Instant};
 use tinyquant_codec::{CodecConfig, Control, ErrorCode};
@@ -41,6 +43,11 @@ fn rows_that_break_the_rules_are_found_by_verifying() {
     assert_eq!(verdict("id of a removed row", &image), "InvalidText");
     let image = with_bytes(image::METADATA_TEXTS, b"{\"n\":1}\xf0\x9f");
     assert_eq!(verdict("metadata", &image), "InvalidText");
+
+    for kind in [image::ID_TEXTS, image::METADATA_TEXTS] {
+        let more = change(|image| image.section(kind).bytes.push(b'x'));
+        assert_eq!(verdict("bytes of no text", &more), "UnusedBytes");
+    }
 
     let same = change(|image| {
         image.section(image::ID_TEXTS).bytes = b"aaa".to_vec();
@@ -138,6 +145,18 @@ fn id_tables_that_break_the_rules_are_found() {
     // One slot as the home of all: still right, if slow.
     judge(table(&image::table_of(1, right)).bytes()).unwrap();
 
+    // No table at all, or one without the first rows, which does no harm where those were removed.
+    let missing = without(&[image::ID_TABLE]);
+    let error = judge(missing.bytes()).unwrap_err();
+    assert_eq!(detail(&error, "kind"), "InvalidIdTable");
+    assert_eq!(offset(&error.details()), 0);
+    for (gone, is_good) in [(0, true), (1, false)] {
+        let mut image = without(&[image::ID_TABLE, image::REMOVED]);
+        image.add(image::ID_TABLE, 1, 2, &image::id_table(&IDS[1..]));
+        image.add(image::REMOVED, 0, 3, &image::longs(&[gone]));
+        assert_eq!(judge(image.bytes()).is_ok(), is_good, "{gone}");
+    }
+
     // Tables over the same rows, or that do not become shorter, would have to be searched all.
     for (first, rows) in [(0, 1), (2, 1), (3, 0)] {
         let image = change(|image| {
@@ -211,6 +230,66 @@ fn no_table_makes_lookups_walk_through_all_of_it() {
         "{:?}",
         start.elapsed()
     );
+}
+
+/// Rows after the first sixteen thousand are read in a second piece.
+#[test]
+fn texts_are_named_by_where_their_piece_begins() {
+    let ids: Vec<String> = (0..20_000).map(|row| format!("{row:08}")).collect();
+    let table: Vec<(u32, u32)> = (0..)
+        .zip(&ids)
+        .map(|(row, id)| (image::tag(id), row))
+        .collect();
+    let mut bytes = crowd(&image::table_of(30_000, table), &ids, 0);
+    judge(bytes.clone()).unwrap();
+    let texts = image::Sections::of(&bytes).0;
+    let texts = texts.iter().find(|section| section.kind == image::ID_TEXTS);
+    let texts = texts.unwrap().offset as usize;
+    bytes[texts + 8 * 17_000] = 0xff;
+    image::seal(&mut bytes);
+    let error = judge(bytes).unwrap_err();
+    assert_eq!(detail(&error, "kind"), "InvalidText");
+    assert_eq!(offset(&error.details()), (texts + 8 * (1 << 14)) as i64);
+    assert!(error.to_string().contains("row 17000"), "{error}");
+}
+
+/// Rows 0 and 1 are known by their numbers, row 2 has an id.
+fn numbered(id: &str, removed: &[u64]) -> Image {
+    let mut image = Image::new(3);
+    image.live = 3 - removed.len() as u64;
+    image.add(image::HEAD, 0, 0, &head().bytes());
+    image.add(image::CODEBOOK, 0, 0, &image::codebook(&hostile::ENTRIES));
+    for (first, rows) in [(0, 2), (2, 1)] {
+        image.add(image::CODES, first, rows, &vec![0; 2 * rows as usize]);
+        image.add(image::RESIDUALS, first, rows, &vec![0; 10 * rows as usize]);
+    }
+    let (ends, texts) = image::texts(&[id]);
+    image.add(image::ID_ENDS, 2, 1, &ends);
+    image.add(image::ID_TEXTS, 2, 1, &texts);
+    image.add(image::ID_TABLE, 2, 1, &image::id_table(&[id]));
+    image.add(image::REMOVED, 0, 3, &image::longs(removed));
+    image
+}
+
+#[test]
+fn an_id_is_not_the_number_of_another_row() {
+    for (id, removed, is_good) in [
+        ("a", &[][..], true),
+        ("0", &[], false),
+        ("1", &[], false),
+        ("2", &[], true),
+        ("3", &[], true),
+        ("01", &[], true),
+        ("1", &[1], true),
+        ("1", &[2], true),
+        ("1", &[0], false),
+    ] {
+        let verdict = judge(numbered(id, removed).bytes());
+        assert_eq!(verdict.is_ok(), is_good, "{id} {removed:?} {verdict:?}");
+        if let Err(error) = verdict {
+            assert_eq!(detail(&error, "kind"), "DuplicateId");
+        }
+    }
 }
 
 /// Every byte and every number of a file, changed under right checksums: what a forger can do.

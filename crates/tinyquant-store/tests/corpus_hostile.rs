@@ -8,7 +8,7 @@ use common::hostile::{
 use common::image::{self, Head, Image};
 use common::{detail, memory_folder, offset, try_content};
 use std::fs;
-use tinyquant_codec::{CodecConfig, ErrorCode};
+use tinyquant_codec::{CodecConfig, Detail, ErrorCode};
 
 /// Numbers that no file goes up to.
 const FAR: [u64; 6] = [
@@ -237,6 +237,35 @@ fn sections_that_do_not_belong_together_are_refused() {
     }
 }
 
+#[test]
+fn pairs_of_texts_that_do_not_belong_together_are_refused() {
+    // Of different halves.
+    for (ends, texts) in [
+        (image::METADATA_ENDS, image::ID_TEXTS),
+        (image::ID_ENDS, image::METADATA_TEXTS),
+    ] {
+        let others = without(&[ends, texts]);
+        let mixed = change(|image| {
+            let pair = [image.section(ends).clone(), image.section(texts).clone()];
+            image
+                .sections
+                .retain(|section| !(5..=8).contains(&section.kind));
+            image.sections.splice(4..4, pair);
+        });
+        assert_eq!(refused("of two pairs", &mixed), "MisplacedSection");
+        assert_eq!(refused("the others", &others), "MisplacedSection");
+    }
+    for ends in [image::ID_ENDS, image::METADATA_ENDS] {
+        let twice = change(|image| {
+            for kind in [ends, ends + 1] {
+                let section = image.section(kind).clone();
+                image.add(kind, section.first, section.rows, &section.bytes);
+            }
+        });
+        assert_eq!(refused("two pairs", &twice), "MisplacedSection");
+    }
+}
+
 /// Offset in the error of a file that cannot be opened.
 fn refused_at(image: &Image) -> i64 {
     offset(&from(image.bytes()).unwrap_err().details())
@@ -269,6 +298,22 @@ fn errors_of_the_frame_say_where() {
         let last = twice.sections.last().unwrap().offset;
         let codes = kind == image::CODES;
         assert!(refused_at(&twice) == last as i64 || codes, "{kind}");
+    }
+}
+
+/// The second superblock of a file whose first one was never written.
+#[test]
+fn a_file_that_ends_within_a_superblock_says_what_it_needs() {
+    for (block, bytes) in [(0, b"TQCV\x02".to_vec()), (image::BLOCK, b"TQ".to_vec())] {
+        let file = [vec![0; block], bytes].concat();
+        let len = file.len() as i64;
+        let details = from(file).unwrap_err().details();
+        let needed = (block + image::SUPERBLOCK) as i64;
+        assert!(
+            details.contains(&("needed", Detail::Int(needed))),
+            "{details:?}"
+        );
+        assert!(details.contains(&("got", Detail::Int(len))), "{details:?}");
     }
 }
 

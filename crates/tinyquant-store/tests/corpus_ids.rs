@@ -171,6 +171,33 @@ fn numbers_and_names_share_one_space() {
     }
 }
 
+/// Ids that were written are looked up in the file that is being written, each in its segment.
+#[test]
+fn ids_of_every_segment_are_taken() {
+    let folder = memory_folder();
+    let path = folder.path().join("c.tq");
+    let mut writer = create(&path, coding(CompressionPolicy::Compress, false));
+    let runs = [
+        names(0..3),
+        vec![String::new(), "a".into(), "ab".into()],
+        names(3..5),
+    ];
+    for (at, run) in runs.iter().enumerate() {
+        push(&mut writer, 0..run.len(), Some(run)).unwrap();
+        // A row without a name begins another segment; the last one waits.
+        if at < 2 {
+            push(&mut writer, 0..1, None).unwrap();
+        }
+    }
+    for id in runs.iter().flatten() {
+        let pushed = push(&mut writer, 0..1, Some(std::slice::from_ref(id)));
+        assert_eq!(pushed.unwrap_err().code(), ErrorCode::IdExists, "{id:?}");
+    }
+    writer.finish().unwrap();
+    assert_eq!(CorpusFile::open(&path, true).unwrap().segments(), 5);
+    assert_eq!(verified(&path, true).len(), 10);
+}
+
 /// Pushes rows in appends of the given lengths and returns the number of segments after each.
 fn grow(path: &Path, runs: &[usize], named: bool) -> Vec<usize> {
     let mut from = 0;

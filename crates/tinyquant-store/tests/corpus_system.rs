@@ -4,15 +4,18 @@
 
 mod common;
 
+use common::hostile;
+use common::image::{self, Head, Image};
 use common::{
-    coding, content, create, detail, errno, listing, memory_folder, names, open, push, verified,
+    coding, content, create, detail, errno, listing, memory_folder, names, new_rows, open, push,
+    verified,
 };
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use tinyquant_codec::{Control, ErrorCode};
+use tinyquant_codec::{CodecConfig, Control, ErrorCode};
 use tinyquant_corpus::CompressionPolicy;
 use tinyquant_store::{CorpusFile, CorpusWriter, Error, Link, Probe, append, save};
 
@@ -36,6 +39,28 @@ fn say(line: &str) {
     let mut out = std::io::stdout();
     writeln!(out, "CHILD {line}").unwrap();
     out.flush().unwrap();
+}
+
+/// Saves and appends a corpus of 60,000 vectors, for which there is no room.
+fn save_too_much(path: &Path, expected: &str) {
+    let mut corpus = open(path);
+    let link = Link::opened(path, &CorpusFile::open(path, true).unwrap()).unwrap();
+    let (ids, lengths) = (names(0..60_000), vec![common::DIMENSION as u32; 60_000]);
+    let values = common::values(1, 60_000);
+    let rows = tinyquant_corpus::Rows::new(&ids, &values, &lengths).unwrap();
+    corpus
+        .insert_batch(
+            &rows,
+            &[None::<String>; 0],
+            tinyquant_corpus::Timestamp::default(),
+            None,
+        )
+        .unwrap();
+    let control = Control::default();
+    let saved = save(&corpus, path, &control, Probe::default());
+    assert_eq!(errno(saved), expected);
+    let appended = append(&corpus, &link, path, &control, Probe::default());
+    assert_eq!(errno(appended), expected);
 }
 
 /// Not a test: what the tests below run in a process of its own.
@@ -102,24 +127,7 @@ fn child() {
                 assert_eq!(listing(folder), ["c.tq"]);
                 assert!(fs::read(&path).unwrap() == before);
             }
-            let mut corpus = open(&path);
-            let link = Link::opened(&path, &CorpusFile::open(&path, true).unwrap()).unwrap();
-            let (ids, lengths) = (names(0..60_000), vec![common::DIMENSION as u32; 60_000]);
-            let values = common::values(1, 60_000);
-            let rows = tinyquant_corpus::Rows::new(&ids, &values, &lengths).unwrap();
-            corpus
-                .insert_batch(
-                    &rows,
-                    &[None::<String>; 0],
-                    tinyquant_corpus::Timestamp::default(),
-                    None,
-                )
-                .unwrap();
-            let control = Control::default();
-            let saved = save(&corpus, &path, &control, Probe::default());
-            assert_eq!(errno(saved), expected);
-            let appended = append(&corpus, &link, &path, &control, Probe::default());
-            assert_eq!(errno(appended), expected);
+            save_too_much(&path, expected);
             assert!(fs::read(&path).unwrap() == before);
             // Less fits.
             let mut writer = CorpusWriter::append(&path, Probe::default()).unwrap();
@@ -138,6 +146,12 @@ fn child() {
             }
             assert!(fs::read(&path).unwrap() == before);
             assert_eq!(verified(&path, true).len(), 10);
+        }
+        "replaces what it may not write" => {
+            let mut writer = create("c.tq").unwrap();
+            push(&mut writer, 0..20, None).unwrap();
+            writer.finish().unwrap();
+            assert_eq!(verified(&path, true).len(), 20);
         }
         other => panic!("{other}"),
     }
@@ -305,11 +319,75 @@ fn a_folder_that_is_read_only_is_told() {
     let file = folder.path().join("c.tq");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
     allow(0o555);
-    // Root may write anywhere: it becomes someone else, without the rights that root has.
-    let other = "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all";
-    let shell = format!(
-        "if [ $(id -u) = 0 ]; then {other} true || {{ echo CANNOT >&2; exit 1; }}; exec {other} \"$0\" \"$@\"; fi;"
-    );
+    let shell = without_rights();
     eprintln!("{}", run(&shell, "may not write", folder.path()));
-    allow(0o755);
+    // A file that may not be written can be replaced, where its folder allows it.
+    allow(0o777);
+    let role = "replaces what it may not write";
+    eprintln!("{}", run(&shell, role, folder.path()));
+}
+
+/// Shell in which permissions count: root, who may write anywhere, becomes someone else.
+fn without_rights() -> String {
+    let other = "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all";
+    format!(
+        "if [ $(id -u) = 0 ]; then {other} true || {{ echo CANNOT >&2; exit 1; }}; exec {other} \"$0\" \"$@\"; fi;"
+    )
+}
+
+/// A file of so many rows of one byte each, which takes no room on the disk.
+fn huge_file(path: &Path, rows: u64) {
+    let config = CodecConfig::new(8, 7, 1, false).unwrap();
+    let head = Head {
+        dimension: 1,
+        bit_width: 8,
+        residual: 0,
+        hash: config.config_hash().to_owned(),
+        ..hostile::head()
+    };
+    let entries: Vec<f32> = (0..256_u16).map(f32::from).collect();
+    let mut image = Image::new(rows);
+    image.add(image::HEAD, 0, 0, &head.bytes());
+    image.add(image::CODEBOOK, 0, 0, &image::codebook(&entries));
+    let codes = image.add(image::CODES, 0, rows, &[]);
+    codes.len = Some(rows);
+    let table_at = (codes.offset + rows).next_multiple_of(64);
+    let bytes = image.bytes();
+    // The table goes behind the rows.
+    let table = &bytes[bytes.len() - 3 * image::ENTRY..];
+    let mut block = bytes[..64].to_vec();
+    block[32..40].copy_from_slice(&table_at.to_le_bytes());
+    block[56..64].copy_from_slice(&(table_at + table.len() as u64).to_le_bytes());
+    block.extend(crc32fast::hash(&block).to_le_bytes());
+    let file = fs::File::create(path).unwrap();
+    file.write_all_at(&bytes, 0).unwrap();
+    file.write_all_at(&block, 0).unwrap();
+    file.write_all_at(table, table_at).unwrap();
+}
+
+#[test]
+fn a_file_takes_no_more_rows_than_32_bits_count() {
+    let folder = memory_folder();
+    let path = folder.path().join("c.tq");
+    let most = u64::from(u32::MAX) - 1;
+    let add = |writer: &mut CorpusWriter, rows: usize| {
+        let rows = new_rows(&[0.5, 0.5][..rows], None, &[], 0);
+        writer.push(&rows, None, &Control::default())
+    };
+    let refused = |result: Result<(), Error>| {
+        assert_eq!(result.unwrap_err().code(), ErrorCode::Limit);
+    };
+    huge_file(&path, most - 1);
+    let mut writer = CorpusWriter::append(&path, Probe::default()).unwrap();
+    refused(add(&mut writer, 2));
+    add(&mut writer, 1).unwrap();
+    refused(add(&mut writer, 1));
+    assert_eq!(writer.finish().unwrap().vectors, most);
+    let mut writer = CorpusWriter::append(&path, Probe::default()).unwrap();
+    refused(add(&mut writer, 1));
+    add(&mut writer, 0).unwrap();
+    assert_eq!(writer.finish().unwrap().vectors, most);
+    let corpus = open(&path);
+    assert!(corpus.contains(&(most - 1).to_string()).unwrap());
+    assert!(!corpus.contains(&most.to_string()).unwrap());
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::image::Sections;
 use common::index::{
     BITS, ID_KINDS, METRICS, ORIGINALS, add, built, config, content, exact, ids, open_index, plain,
     remove, save, skewed, stored_content, sync, try_add, vectors, verified_index,
@@ -281,6 +282,12 @@ fn progress_counts_up_to_the_end() {
         assert_eq!(done, total);
     };
     save_index(&index, &path, &control, Probe::default()).unwrap();
+    let sections = Sections::of(&fs::read(&path).unwrap()).0;
+    let rows = sections
+        .iter()
+        .filter(|section| (3..=7).contains(&section.kind));
+    let bytes: usize = rows.map(|section| section.bytes.len()).sum();
+    assert_eq!(counts.lock().unwrap().last(), Some(&(bytes, bytes)));
     check(std::mem::take(&mut *counts.lock().unwrap()));
     IndexFile::open(&path, true)
         .unwrap()

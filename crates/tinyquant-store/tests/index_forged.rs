@@ -2,137 +2,22 @@
 
 mod common;
 
-use common::image::{self, Image, Section, Sections};
-use common::index::{
-    ID_KINDS, add, content, exact, id, plain, remove, save, skewed, sync, try_content,
+use common::hostile_index::{
+    BLOCKS, HEAD, ID_ENDS, ID_TABLE, ID_TEXTS, IDS, MODEL, NUMBERS, ORIGINALS, REMOVED, STARTS,
+    TAILS, found, found_at, from, good, image_of, judge, laid_out, refused, with, without,
 };
-use common::{detail, is_damage, memory_folder};
+use common::image::{self, Image};
+use common::index::{ID_KINDS, add, content, exact, id, plain, remove, save, skewed, sync};
+use common::{is_damage, memory_folder, offset};
 use std::fs;
 use tinyquant_codec::{Control, ErrorCode};
 use tinyquant_index::{
     BuildOptions, IdKind, IdRef, Ids, Index, IndexConfig, Metric, Originals, Partitions,
 };
-use tinyquant_store::{Error, IndexFile, Probe, Source, index_to_bytes, sync_index};
-
-const HEAD: u32 = 1;
-const MODEL: u32 = 2;
-const BLOCKS: u32 = 3;
-const TAILS: u32 = 4;
-const NUMBERS: u32 = 5;
-const STARTS: u32 = 6;
-const ORIGINALS: u32 = 7;
-const IDS: u32 = 8;
-const ID_ENDS: u32 = 9;
-const ID_TEXTS: u32 = 10;
-const ID_TABLE: u32 = 11;
-const REMOVED: u32 = 12;
+use tinyquant_store::{IndexFile, Probe, sync_index};
 
 /// Numbers that no file goes up to.
 const FAR: [u64; 5] = [u64::MAX, u64::MAX - 63, 1 << 63, 1 << 40, 1 << 32];
-
-fn from(bytes: Vec<u8>) -> Result<IndexFile, Error> {
-    IndexFile::from_source(Source::from_bytes(bytes))
-}
-
-/// Opens, reads and verifies, all of it whatever the parts say. The verdict of opening or else of verifying.
-fn judge(bytes: Vec<u8>) -> Result<(), Error> {
-    let file = from(bytes)?;
-    let verdict = file.verify(&Control::default());
-    match file.into_index() {
-        Ok((index, _)) => drop(try_content(&index, 12)),
-        Err(error) => assert!(verdict.is_err(), "{error}"),
-    }
-    verdict
-}
-
-/// The image of a file in memory.
-fn image_of(index: &Index) -> Image {
-    let bytes = index_to_bytes(index).unwrap();
-    let mut image = Image::new(u64::from_le_bytes(bytes[16..24].try_into().unwrap()));
-    image.kind = 2;
-    image.live = u64::from_le_bytes(bytes[24..32].try_into().unwrap());
-    for Section {
-        kind,
-        first,
-        rows,
-        bytes,
-        ..
-    } in Sections::of(&bytes).0
-    {
-        image.add(kind, first, rows, &bytes);
-    }
-    assert!(image.bytes() == bytes);
-    image
-}
-
-/// A good file of twenty rows, of which two were removed, in two partitions.
-fn good(kind: IdKind) -> Image {
-    let options = BuildOptions {
-        fit: false,
-        partitions: Partitions::Count(2),
-    };
-    let config = plain(kind, Originals::F16);
-    let (values, ids) = (
-        common::index::vectors(0..20),
-        common::index::ids(kind, 0..20),
-    );
-    let index = Index::build(config, &options, &values, ids, &Control::default()).unwrap();
-    remove(&index, [3, 17]);
-    image_of(&index)
-}
-
-/// The same with other sections, each where there is room for it.
-fn laid_out(image: &Image, sections: impl IntoIterator<Item = Section>) -> Image {
-    let mut fresh = Image::new(image.rows);
-    (fresh.kind, fresh.live) = (image.kind, image.live);
-    for section in sections {
-        fresh
-            .add(section.kind, section.first, section.rows, &section.bytes)
-            .len = section.len;
-    }
-    fresh
-}
-
-/// A good file of which each section of a kind is changed.
-fn with(ids: IdKind, kind: u32, change: impl Fn(&mut Section)) -> Image {
-    let mut image = good(ids);
-    let sections = std::mem::take(&mut image.sections).into_iter();
-    laid_out(
-        &image,
-        sections.map(|mut section| {
-            if section.kind == kind {
-                change(&mut section);
-            }
-            section
-        }),
-    )
-}
-
-fn without(ids: IdKind, kind: u32) -> Image {
-    let mut image = good(ids);
-    let mut sections = std::mem::take(&mut image.sections);
-    sections.retain(|section| section.kind != kind);
-    laid_out(&image, sections)
-}
-
-/// Kind of the error of a file that cannot be opened.
-fn refused(what: &str, image: &Image) -> String {
-    let error = from(image.bytes())
-        .err()
-        .unwrap_or_else(|| panic!("{what}: opened"));
-    assert_eq!(error.code(), ErrorCode::Format, "{what}: {error}");
-    detail(&error, "kind")
-}
-
-/// Kind of the error of a file that can be opened and not verified.
-fn found(what: &str, image: &Image) -> String {
-    let file = from(image.bytes()).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let error = file.verify(&Control::default()).err();
-    let error = error.unwrap_or_else(|| panic!("{what}: verified"));
-    assert_eq!(error.code(), ErrorCode::Format, "{what}: {error}");
-    assert!(judge(image.bytes()).is_err());
-    detail(&error, "kind")
-}
 
 #[test]
 fn the_files_that_the_others_are_made_of_are_good() {
@@ -396,6 +281,45 @@ fn ids_that_break_the_rules_are_found_by_verifying() {
     }
     let first = with(IdKind::Text, ID_TABLE, |section| section.rows = 19);
     assert_eq!(found("a row that no table knows", &first), "InvalidIdTable");
+}
+
+#[test]
+fn what_is_wrong_is_told_by_its_place() {
+    let numbers = |at: usize, row: u32| {
+        let mut image = with(IdKind::Text, NUMBERS, |section| {
+            let place = at * 4..at * 4 + 4;
+            section.bytes[place].copy_from_slice(&row.to_le_bytes());
+        });
+        found_at(&mut image, NUMBERS)
+    };
+    for at in [0, 3, 17] {
+        // One more than the last row.
+        assert_eq!(numbers(at, 20), 4 * at as i64);
+    }
+    for (starts, place) in [([1, 3, 20], 0), ([0, 21, 20], 8), ([0, 3, 19], 0)] {
+        let mut image = with(IdKind::Text, STARTS, |section| {
+            section.bytes = image::words(&starts);
+        });
+        assert_eq!(found_at(&mut image, STARTS), place);
+    }
+    for row in [0, 3, 19] {
+        let mut infinite = with(IdKind::Text, ORIGINALS, |section| {
+            section.bytes[24 * row + 3] = 0x7c;
+        });
+        assert_eq!(found_at(&mut infinite, ORIGINALS), 24 * row as i64);
+        let mut large = with(IdKind::Number, IDS, |section| {
+            section.bytes[8 * row + 6] = 0x20;
+        });
+        assert_eq!(found_at(&mut large, IDS), 8 * row as i64);
+        // And where the row is found by a search.
+        let ids = large.section(IDS).offset as i64;
+        let (index, _) = from(large.bytes()).unwrap().into_index().unwrap();
+        let wrong = index.search(&[1.0; 12], &exact(20), &Control::default());
+        if ![3, 17].contains(&row) {
+            let error = wrong.unwrap_err();
+            assert_eq!(offset(&error.details()), ids + 8 * row as i64);
+        }
+    }
 }
 
 /// A table whose entries all lead to rows of the wanted hash but not of the id, and to the last row that has it.

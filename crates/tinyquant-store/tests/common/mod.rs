@@ -6,6 +6,7 @@
 )]
 
 pub mod hostile;
+pub mod hostile_index;
 pub mod image;
 pub mod index;
 
