@@ -336,3 +336,83 @@ pub(crate) fn read_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs_of(source: &Source) -> &[Held] {
+        match &source.bytes {
+            Bytes::Held(held) => held,
+            _ => &[],
+        }
+    }
+
+    #[test]
+    fn runs_are_held_at_cache_lines() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|at| at as u8).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, &bytes).unwrap();
+        let runs = [
+            (0, 1),
+            (64, 300),
+            (1000, 1001),
+            (2000, 2200),
+            (70_000, 200_000),
+        ];
+        for source in [
+            Source::from_bytes(bytes.clone()),
+            Source::open(&path, false).unwrap(),
+        ] {
+            let source = source
+                .hold(runs.map(|(from, end)| from..end).into())
+                .unwrap();
+            let source = Arc::new(source);
+            let held = runs_of(&source);
+            assert_eq!(held.len(), runs.len());
+            for (held, (from, end)) in held.iter().zip(runs) {
+                let run = &held.bytes[held.range.clone()];
+                assert_eq!(run, &bytes[from as usize..end as usize]);
+                assert_eq!(run.as_ptr().align_offset(LINE), 0);
+            }
+            for (offset, len, is_held) in [
+                (64, 236, true),
+                (65, 1, true),
+                (1000, 1, true),
+                (64, 237, false),
+                (63, 1, false),
+                (1, 1, false),
+                (1000, 1001, false),
+                (199_999, 1, true),
+                (300_000, 0, true),
+            ] {
+                let (from, to) = (offset as usize, (offset + len) as usize);
+                let column = source.column(offset, len).ok();
+                let found = column.as_ref().map(|column| column.to_vec());
+                let expected = is_held.then(|| bytes.get(from..to).unwrap_or_default().to_vec());
+                assert_eq!(found, expected, "{offset} {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn runs_over_each_other_are_one() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let runs = [
+            (100, 120),
+            (10, 50),
+            (20, 30),
+            (45, 60),
+            (119, 119),
+            (61, 62),
+        ];
+        let runs: Vec<Range<u64>> = runs.map(|(from, end)| from..end).into();
+        let source = Source::from_bytes(bytes.clone()).hold(runs).unwrap();
+        let held = runs_of(&source);
+        let found = held.iter().map(|held| (held.offset, held.range.len()));
+        assert!(found.eq([(10, 50), (61, 1), (100, 20)]));
+        assert_eq!(*source.read(10, 50).unwrap(), bytes[10..60]);
+        assert!(source.read(60, 1).is_err() && source.read(59, 2).is_err());
+    }
+}

@@ -143,7 +143,7 @@ fn id_tables_that_break_the_rules_are_found() {
     let full = [&[4][..], &[u64::MAX; 4]].concat();
     found_missing("full", &image::longs(&full));
     // One slot as the home of all: still right, if slow.
-    judge(table(&image::table_of(1, right)).bytes()).unwrap();
+    judge(table(&image::table_of(1, right.clone())).bytes()).unwrap();
 
     // No table at all, or one without the first rows, which does no harm where those were removed.
     let missing = without(&[image::ID_TABLE]);
@@ -156,6 +156,21 @@ fn id_tables_that_break_the_rules_are_found() {
         image.add(image::REMOVED, 0, 3, &image::longs(&[gone]));
         assert_eq!(judge(image.bytes()).is_ok(), is_good, "{gone}");
     }
+
+    // Entries of removed rows may be gone, others not.
+    let entries = |rows: &[usize]| {
+        let entries = rows.iter().map(|row| right[*row]).collect();
+        image::table_of(5, entries)
+    };
+    for (rows, is_good) in [(&[0, 2][..], true), (&[1, 2], false), (&[0], false)] {
+        let verdict = judge(table(&entries(rows)).bytes());
+        assert_eq!(verdict.is_ok(), is_good, "{rows:?}");
+    }
+    let mut all_live = without(&[image::ID_TABLE, image::REMOVED]);
+    all_live.live = 3;
+    all_live.add(image::ID_TABLE, 0, 3, &image::longs(&[4, 0, 0, 0, 0]));
+    let error = judge(all_live.bytes()).unwrap_err();
+    assert_eq!(detail(&error, "kind"), "InvalidIdTable");
 
     // Tables over the same rows, or that do not become shorter, would have to be searched all.
     for (first, rows) in [(0, 1), (2, 1), (3, 0)] {
@@ -251,6 +266,38 @@ fn texts_are_named_by_where_their_piece_begins() {
     assert_eq!(detail(&error, "kind"), "InvalidText");
     assert_eq!(offset(&error.details()), (texts + 8 * (1 << 14)) as i64);
     assert!(error.to_string().contains("row 17000"), "{error}");
+}
+
+/// Bits behind the last code of a row are zero.
+#[test]
+fn rows_end_with_zeros() {
+    for (dimension, bit_width, spare) in [(5, 2, 6), (10, 2, 4), (12, 2, 0), (3, 4, 4), (3, 8, 0)] {
+        let config = CodecConfig::new(bit_width, 7, dimension, false).unwrap();
+        let head = Head {
+            dimension,
+            bit_width,
+            residual: 0,
+            hash: config.config_hash().to_owned(),
+            ..head()
+        };
+        let entries: Vec<f32> = (0..1_u16 << bit_width).map(f32::from).collect();
+        for bit in 0..8 {
+            let mut image = Image::new(2);
+            image.add(image::HEAD, 0, 0, &head.bytes());
+            image.add(image::CODEBOOK, 0, 0, &image::codebook(&entries));
+            let len = (dimension as usize * usize::from(bit_width)).div_ceil(8);
+            let mut codes = vec![0; 2 * len];
+            codes[2 * len - 1] = 1 << bit;
+            let offset_of_row = image.add(image::CODES, 0, 2, &codes).offset as i64 + len as i64;
+            let verdict = judge(image.bytes());
+            if bit < 8 - spare {
+                verdict.unwrap();
+            } else {
+                let details = verdict.unwrap_err().details();
+                assert_eq!(offset(&details), offset_of_row, "{dimension} {bit_width}");
+            }
+        }
+    }
 }
 
 /// Rows 0 and 1 are known by their numbers, row 2 has an id.

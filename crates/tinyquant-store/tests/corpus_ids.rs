@@ -171,6 +171,19 @@ fn numbers_and_names_share_one_space() {
     }
 }
 
+/// The number of a row that is yet to come is free.
+#[test]
+fn the_next_number_is_free() {
+    let folder = memory_folder();
+    let path = folder.path().join("c.tq");
+    common::make_file(&path, 3);
+    for (id, is_free) in [("2", false), ("3", true), ("4", true)] {
+        let mut writer = CorpusWriter::append(&path, Probe::default()).unwrap();
+        let pushed = push(&mut writer, 0..1, Some(&[id.to_owned()]));
+        assert_eq!(pushed.is_ok(), is_free, "{id}");
+    }
+}
+
 /// Ids that were written are looked up in the file that is being written, each in its segment.
 #[test]
 fn ids_of_every_segment_are_taken() {

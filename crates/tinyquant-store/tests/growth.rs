@@ -138,6 +138,30 @@ fn runs_and_tables_of_an_index_are_merged_with_those_that_are_not_much_larger() 
     index::stored_content(&path, from);
 }
 
+/// As many rows as a run has, and as many bytes.
+#[test]
+fn ids_of_an_index_are_divided_into_runs() {
+    let folder = memory_folder();
+    let path = folder.path().join("i.tq");
+    let index = Index::new(plain(IdKind::Text, Originals::None)).unwrap();
+    add(&index, 0..70_000);
+    let link = index::save(&index, &path);
+    assert_eq!(lengths(&path, 9), [65_536, 4464]);
+    add(&index, 70_000..110_000);
+    sync(&index, &link, &path);
+    assert_eq!(lengths(&path, 9), [65_536, 44_464]);
+    assert_eq!(index::verified_index(&path, true).len(), 110_000);
+
+    let index = Index::new(plain(IdKind::Text, Originals::None)).unwrap();
+    let long = |row: usize| format!("{row}{}", "x".repeat(4 << 20)).into();
+    let ids = Ids::Text((0..5).map(long).collect());
+    let values = index::vectors(0..5);
+    index.add(&values, ids, &Control::default()).unwrap();
+    index::save(&index, &path);
+    assert_eq!(lengths(&path, 10), [4, 1]);
+    assert_eq!(index::verified_index(&path, true).len(), 5);
+}
+
 /// Originals of 16 KB a row: those of 1024 rows are written again at most.
 #[test]
 fn many_originals_are_not_written_again() {
