@@ -397,6 +397,27 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_cut_is_told_where_it_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, [7; 1000]).unwrap();
+        let source = Source::open(&path, false).unwrap();
+        fs::write(&path, [7; 900]).unwrap();
+        let error = source
+            .hold(std::iter::once(500..950).collect())
+            .unwrap_err();
+        let is_told = matches!(
+            error,
+            Error::Truncated {
+                needed: 950,
+                got: 900,
+                ..
+            }
+        );
+        assert!(is_told, "{error:?}");
+    }
+
+    #[test]
     fn runs_over_each_other_are_one() {
         let bytes: Vec<u8> = (0..=255).collect();
         let runs = [

@@ -96,8 +96,7 @@ impl Check<'_> {
 /// Fails if an id is the number of another row that is known by its number.
 fn check_number(file: &CorpusFile, row: u64, id: &str) -> Result<(), Error> {
     let is_live = |row: u64| !file.is_removed(row);
-    let other = row_number(id).filter(|&other| other < file.commit.rows);
-    match other {
+    match row_number(id) {
         Some(other) if is_live(row) && is_live(other) && file.is_numbered(other) => {
             let reason = format!("row {row} and row {other} have the id {id:?}");
             Err(file.source.malformed("DuplicateId", 0, reason))

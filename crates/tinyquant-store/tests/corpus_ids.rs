@@ -131,7 +131,9 @@ fn numbers_and_names_share_one_space() {
     };
     let mut writer = create(&path, coding(CompressionPolicy::Compress, false));
     push(&mut writer, 0..3, None).unwrap();
-    taken(one(&mut writer, "2"));
+    for id in ["0", "1", "2"] {
+        taken(one(&mut writer, id));
+    }
     one(&mut writer, "3").unwrap();
     one(&mut writer, "6").unwrap();
     push(&mut writer, 5..6, None).unwrap();

@@ -15,7 +15,7 @@ use tinyquant_index::{
     BuildOptions, IdKind, IdRef, Ids, Index, IndexConfig, Metric, Originals, Partitions,
 };
 use tinyquant_store::{
-    CorpusFile, IndexFile, Probe, Source, StoredFile, index_to_bytes, save_index,
+    CorpusFile, IndexFile, Probe, Source, StoredFile, index_to_bytes, save_index, sync_index,
 };
 
 #[test]
@@ -281,13 +281,18 @@ fn progress_counts_up_to_the_end() {
         let (done, total) = *counts.last().unwrap();
         assert_eq!(done, total);
     };
-    save_index(&index, &path, &control, Probe::default()).unwrap();
+    let link = save_index(&index, &path, &control, Probe::default()).unwrap();
     let sections = Sections::of(&fs::read(&path).unwrap()).0;
     let rows = sections
         .iter()
         .filter(|section| (3..=7).contains(&section.kind));
     let bytes: usize = rows.map(|section| section.bytes.len()).sum();
     assert_eq!(counts.lock().unwrap().last(), Some(&(bytes, bytes)));
+    check(std::mem::take(&mut *counts.lock().unwrap()));
+    add(&index, 500..507);
+    sync_index(&index, &link, &path, &control, Probe::default()).unwrap();
+    let total = counts.lock().unwrap().last().unwrap().1;
+    assert!((7 * 48..7 * 1000).contains(&total), "{total}");
     check(std::mem::take(&mut *counts.lock().unwrap()));
     IndexFile::open(&path, true)
         .unwrap()

@@ -165,6 +165,35 @@ fn lengths_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn runs_and_parts_of_no_rows_are_refused() {
+    let mut part = good(IdKind::Number);
+    for (kind, bytes) in [(BLOCKS, &[][..]), (NUMBERS, &[]), (STARTS, &[0; 12])] {
+        part.add(kind, 0, 0, bytes);
+    }
+    assert_eq!(refused("part", &part), "InvalidPart");
+    let mut originals = good(IdKind::Number);
+    originals.add(ORIGINALS, 20, 0, &[]);
+    assert_eq!(refused("originals", &originals), "InvalidOriginals");
+    let mut ids = good(IdKind::Number);
+    ids.add(IDS, 20, 0, &[]);
+    assert_eq!(refused("ids", &ids), "InvalidIds");
+    let mut texts = good(IdKind::Text);
+    texts.add(ID_ENDS, 20, 0, &[]);
+    texts.add(ID_TEXTS, 20, 0, &[]);
+    assert_eq!(refused("texts", &texts), "InvalidIds");
+}
+
+#[test]
+fn rows_are_counted_by_32_bits() {
+    let most = u64::from(u32::MAX) - 1;
+    for (rows, code) in [(most, ErrorCode::Format), (most + 1, ErrorCode::Limit)] {
+        let mut image = good(IdKind::Text);
+        image.rows = rows;
+        assert_eq!(from(image.bytes()).unwrap_err().code(), code);
+    }
+}
+
+#[test]
 fn heads_that_break_the_rules_are_refused() {
     for (at, value, expected) in [
         (0, 1, "InvalidConfig"),
@@ -296,7 +325,12 @@ fn what_is_wrong_is_told_by_its_place() {
         // One more than the last row.
         assert_eq!(numbers(at, 20), 4 * at as i64);
     }
-    for (starts, place) in [([1, 3, 20], 0), ([0, 21, 20], 8), ([0, 3, 19], 0)] {
+    for (starts, place) in [
+        ([1, 3, 18], 0),
+        ([0, 19, 18], 8),
+        ([0, 3, 17], 0),
+        ([0, 3, 19], 0),
+    ] {
         let mut image = with(IdKind::Text, STARTS, |section| {
             section.bytes = image::words(&starts);
         });
