@@ -56,7 +56,6 @@ impl IdSections {
     pub(crate) fn id(&self, source: &Source, row: u64) -> Result<Id, Error> {
         let after = self.runs.partition_point(|run| run.section().first <= row);
         let run = after.checked_sub(1).and_then(|at| self.runs.get(at));
-        let run = run.filter(|run| row - run.section().first < run.section().rows);
         let Some(run) = run else {
             return Err(source.malformed("UnknownRow", 0, format!("no row {row}")));
         };

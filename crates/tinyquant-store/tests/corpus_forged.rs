@@ -247,6 +247,19 @@ fn no_table_makes_lookups_walk_through_all_of_it() {
     );
 }
 
+/// The last of many rows that had one id stands so far from its home that lookups just find it.
+#[test]
+fn entries_do_not_lie_farther_than_lookups_go() {
+    for (rows, is_good) in [(4097, true), (4098, false)] {
+        let ids = vec!["x".to_owned(); rows];
+        let names: Vec<&str> = ids.iter().map(|id| &**id).collect();
+        let bytes = crowd(&image::id_table(&names), &ids, rows as u64 - 1);
+        let found = from(bytes.clone()).unwrap().into_corpus().contains("x");
+        assert_eq!(found.unwrap(), is_good);
+        assert_eq!(judge(bytes).is_ok(), is_good);
+    }
+}
+
 /// Rows after the first sixteen thousand are read in a second piece.
 #[test]
 fn texts_are_named_by_where_their_piece_begins() {

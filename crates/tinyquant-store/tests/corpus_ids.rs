@@ -2,27 +2,14 @@
 
 mod common;
 
-use common::image;
 use common::{
-    POLICIES, coding, content, create, memory_folder, names, new_rows, open, push, values, verified,
+    POLICIES, coding, colliding, content, create, memory_folder, names, new_rows, open, push,
+    values, verified,
 };
-use std::collections::HashMap;
 use std::path::Path;
 use tinyquant_codec::{Control, ErrorCode};
 use tinyquant_corpus::{CompressionPolicy, Corpus, Timestamp};
 use tinyquant_store::{CorpusFile, CorpusWriter, Link, Probe, append, save};
-
-/// Two ids of one tag.
-fn colliding() -> (String, String) {
-    let mut seen = HashMap::new();
-    for number in 0.. {
-        let id = format!("k{number}");
-        if let Some(other) = seen.insert(image::tag(&id), id.clone()) {
-            return (other, id);
-        }
-    }
-    unreachable!()
-}
 
 fn strange_ids() -> Vec<String> {
     let (one, other) = colliding();
@@ -211,6 +198,15 @@ fn ids_of_every_segment_are_taken() {
     writer.finish().unwrap();
     assert_eq!(CorpusFile::open(&path, true).unwrap().segments(), 5);
     assert_eq!(verified(&path, true).len(), 10);
+    // Three of these fill a segment, and the next one begins with the fourth.
+    let mut writer = create(&path, coding(CompressionPolicy::Compress, false));
+    let long: Vec<String> = ["a", "b", "c", "d"].map(|id| id.repeat(6 << 20)).into();
+    push(&mut writer, 0..4, Some(&long)).unwrap();
+    push(&mut writer, 4..5, None).unwrap();
+    for id in &long {
+        let pushed = push(&mut writer, 0..1, Some(std::slice::from_ref(id)));
+        assert_eq!(pushed.unwrap_err().code(), ErrorCode::IdExists);
+    }
 }
 
 /// Pushes rows in appends of the given lengths and returns the number of segments after each.

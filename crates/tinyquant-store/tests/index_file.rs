@@ -7,7 +7,7 @@ use common::index::{
     BITS, ID_KINDS, METRICS, ORIGINALS, add, built, config, content, exact, ids, open_index, plain,
     remove, save, skewed, stored_content, sync, try_add, vectors, verified_index,
 };
-use common::{coding, create, detail, memory_folder, push};
+use common::{coding, colliding, create, detail, memory_folder, push};
 use std::fs;
 use tinyquant_codec::{Control, ErrorCode};
 use tinyquant_corpus::CompressionPolicy;
@@ -194,6 +194,31 @@ fn an_id_may_be_given_any_number_of_times() {
     add(&index, 0..1);
     sync(&index, &link, &path);
     assert!(stored_content(&path, 2) == content(&index, 2));
+}
+
+#[test]
+fn ids_of_one_hash_are_told_apart() {
+    let (one, other) = colliding();
+    let index = Index::new(plain(IdKind::Text, Originals::None)).unwrap();
+    let ids = Ids::Text(vec![one.as_str().into()]);
+    index.add(&vectors([1]), ids, &Control::default()).unwrap();
+    let file = |index: &Index| {
+        let source = Source::from_bytes(index_to_bytes(index).unwrap());
+        let file = IndexFile::from_source(source).unwrap();
+        file.verify(&Control::default()).unwrap();
+        file.into_index().unwrap().0
+    };
+    let has = |index: &Index, id: &str| index.has(IdRef::Text(id)).unwrap();
+    let opened = file(&index);
+    assert!(has(&opened, &one) && !has(&opened, &other));
+    let ids = Ids::Text(vec![other.as_str().into()]);
+    opened.add(&vectors([2]), ids, &Control::default()).unwrap();
+    let opened = file(&opened);
+    assert!(has(&opened, &one) && has(&opened, &other));
+    assert_eq!(
+        opened.reconstruct(IdRef::Text(&one)).unwrap(),
+        index.reconstruct(IdRef::Text(&one)).unwrap()
+    );
 }
 
 /// An index of three partitions whose segments follow the vectors.

@@ -310,6 +310,7 @@ fn steps_come_in_order() {
     let [Step::Write(_), Step::Sync, Step::Write(_), Step::Sync] = *of_append else {
         panic!("{of_append:?}");
     };
+    assert_eq!(format!("{:?}", probe()), "Probe");
 }
 
 proptest! {

@@ -10,6 +10,7 @@ pub mod hostile_index;
 pub mod image;
 pub mod index;
 
+use std::collections::HashMap;
 use std::path::Path;
 use tinyquant_codec::{Codebook, CodecConfig, Control, ErrorCode, TrainMethod};
 use tinyquant_corpus::{Coding, CompressionPolicy, Corpus, Timestamp, VectorEntry};
@@ -56,6 +57,18 @@ pub fn new_rows<'a>(
 
 pub fn names(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|row| format!("id-{row}")).collect()
+}
+
+/// Two ids of one tag.
+pub fn colliding() -> (String, String) {
+    let mut seen = HashMap::new();
+    for number in 0.. {
+        let id = format!("k{number}");
+        if let Some(other) = seen.insert(image::tag(&id), id.clone()) {
+            return (other, id);
+        }
+    }
+    unreachable!()
 }
 
 /// A folder in memory where there is one: bringing a file to the disk takes no time there.
